@@ -1,0 +1,47 @@
+# Two commands do everything on a fresh machine:
+#   make check   the conformance suite on the memory and SQLite backends, with a report
+#   make test    the project's own tests
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: check test lint bench format generate wheel clean
+
+check: $(READY)
+	$(BIN)/mobstore check memory
+	$(BIN)/mobstore check sqlite
+
+test: $(READY)
+	$(BIN)/pytest -n auto
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p mobstore.model -p mobstore.backends -p mobstore.properties
+	$(BIN)/mypy tests
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/mobstore bench
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+generate: $(READY)
+	$(BIN)/python -m mobstore.properties.generate
+
+wheel: $(READY)
+	$(BIN)/python -m build --wheel
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+# build/mobstore is the checkout under the package's name, for type checkers.
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	mkdir -p build && ln -sfn .. build/mobstore
+	touch $(READY)
