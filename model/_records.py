@@ -1,0 +1,328 @@
+"""Records: immutable values whose fields are checked, and which know their JSON form.
+
+One declaration says everything: the annotations of a `record` class are its types, the rules that its
+constructor enforces, and its JSON form in both directions.  A field takes either the value itself or the JSON
+that stands for it, so reading JSON is nothing but calling the constructor.
+"""
+
+import enum
+import functools
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, dataclass_transform
+
+import attrs
+
+from mobstore.model._collections import FrozenMap, Log, OrderedTrieMap, SparseList, TrieMap
+from mobstore.model._errors import Serialization
+from mobstore.model._json import Json, check_text, dump_json, load_json
+from mobstore.model._time import Timestamp
+
+T = TypeVar("T")
+Convert: TypeAlias = Callable[[Any], Any]
+
+SKIP_NONE: Final = "mobstore.skip_none"
+"""Metadata of a field that its JSON form leaves out when it is None."""
+REQUIRED: Final = "mobstore.required"
+"""Metadata of a field that has a default for callers, but may not be absent from JSON."""
+
+
+@attrs.frozen
+class UnsignedInt:
+    """The rule of an unsigned integer of ``bits`` bits."""
+
+    bits: int
+
+    def convert(self, value: Any) -> int:
+        """Return ``value`` when it is such an integer."""
+        if type(value) is not int or not 0 <= value < 1 << self.bits:
+            _refuse(value, f"an unsigned {self.bits}-bit integer")
+        return value  # type: ignore[no-any-return]
+
+
+U32: TypeAlias = Annotated[int, UnsignedInt(32)]
+U64: TypeAlias = Annotated[int, UnsignedInt(64)]
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(attrs.field,))
+def record(cls: type[T]) -> type[T]:
+    """Make ``cls`` a frozen attrs class whose fields are converted and checked by their annotations."""
+    return attrs.frozen(cls, field_transformer=_with_converters, repr=True)
+
+
+def _with_converters(cls: type, fields: list[Any]) -> list[Any]:
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return [
+        attribute.evolve(converter=_field_converter(attribute.name, hints[attribute.name]))
+        for attribute in fields
+    ]
+
+
+def _field_converter(name: str, hint: Any) -> Convert:
+    convert = converter(hint)
+    fast = hint if isinstance(hint, type) and hint is not str else None
+
+    def convert_field(value: Any) -> Any:
+        if type(value) is fast:
+            return value
+        try:
+            return convert(value)
+        except Serialization as error:
+            raise error.within(name) from None
+
+    return convert_field
+
+
+def _refuse(value: object, wanted: str) -> typing.NoReturn:
+    raise Serialization(f": {_shown(value)} is not {wanted}")
+
+
+def _shown(value: object) -> str:
+    """A value that people can recognise; collections only by their type, for they may hold secrets."""
+    if value is None or isinstance(value, (str, int, float)):
+        text = repr(value)
+        return text if len(text) <= 80 else f"{text[:77]}..."
+    return f"a {type(value).__name__}"
+
+
+@functools.cache
+def converter(hint: Any) -> Convert:
+    """Return the function that turns a value, or its JSON, into what ``hint`` describes.
+
+    The function raises `Serialization` with the path to what is at fault and the rule it breaks.
+    """
+    if isinstance(hint, typing.NewType):
+        return converter(hint.__supertype__)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return arguments[1].convert  # type: ignore[no-any-return]
+    if origin in (typing.Union, types.UnionType):
+        return _union_converter(arguments)
+    if origin is not None:
+        return _GENERIC[origin](*arguments)
+    if hint in _PLAIN:
+        return _PLAIN[hint]
+    if issubclass(hint, enum.Enum):
+        return _enum_converter(hint)
+    if issubclass(hint, (Log, SparseList)):
+        return _sequence_converter(hint, hint.item)
+    if hasattr(hint, "of"):
+        return hint.of  # type: ignore[no-any-return]
+    return functools.partial(from_json, hint)
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str and not isinstance(value, str):
+        _refuse(value, "a string")
+    if not value.isascii():
+        check_text(value)
+    return value  # type: ignore[no-any-return]
+
+
+def _bool(value: Any) -> bool:
+    if type(value) is not bool:
+        _refuse(value, "a boolean")
+    return value  # type: ignore[no-any-return]
+
+
+def _none(value: Any) -> None:
+    if value is not None:
+        _refuse(value, "null")
+
+
+_PLAIN: dict[Any, Convert] = {str: _text, bool: _bool, types.NoneType: _none}
+
+
+def _enum_converter(kind: type[enum.Enum]) -> Convert:
+    members = {member.value: member for member in kind}
+
+    def convert(value: Any) -> Any:
+        member = members.get(value) if isinstance(value, str) else None
+        if member is None:
+            _refuse(value, f"one of {', '.join(members)}")
+        return member
+
+    return convert
+
+
+def _union_converter(options: tuple[Any, ...]) -> Convert:
+    some = [option for option in options if option is not types.NoneType]
+    if len(some) == len(options):
+        return _tagged_converter(options)
+    convert = converter(some[0]) if len(some) == 1 else _tagged_converter(tuple(some))
+
+    def convert_optional(value: Any) -> Any:
+        return None if value is None else convert(value)
+
+    return convert_optional
+
+
+def _tagged_converter(options: tuple[Any, ...]) -> Convert:
+    """A union of records: each says itself whether JSON is its own (``matches_json``), and reads it."""
+
+    def convert(value: Any) -> Any:
+        if isinstance(value, options):
+            return value
+        for option in options:
+            if option.matches_json(value):
+                return option.read_json(value)
+        return _refuse(value, f"one of {', '.join(option.__name__ for option in options)}")
+
+    return convert
+
+
+def _items(value: Any, convert: Convert) -> Iterable[Any]:
+    if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
+        _refuse(value, "a list")
+    for place, item in enumerate(value):
+        try:
+            yield convert(item)
+        except Serialization as error:
+            raise error.within(f"[{place}]") from None
+
+
+def _entries(value: Any, convert_key: Convert, convert: Convert) -> Iterable[tuple[Any, Any]]:
+    if not isinstance(value, Mapping):
+        _refuse(value, "an object")
+    for key, item in value.items():
+        try:
+            yield convert_key(key), convert(item)
+        except Serialization as error:
+            raise error.within(f"[{_shown(key)}]") from None
+
+
+def _tuple_converter(*hints: Any) -> Convert:
+    if hints[-1] is not Ellipsis:
+        return functools.partial(_fixed_tuple, tuple(converter(hint) for hint in hints))
+    convert = converter(hints[0])
+
+    def convert_tuple(value: Any) -> tuple[Any, ...]:
+        return tuple(_items(value, convert))
+
+    return convert_tuple
+
+
+def _fixed_tuple(converters: tuple[Convert, ...], value: Any) -> tuple[Any, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != len(converters):
+        _refuse(value, f"a list of {len(converters)}")
+    return tuple(convert(item) for convert, item in zip(converters, value, strict=True))
+
+
+def _frozenset_converter(hint: Any) -> Convert:
+    convert = converter(hint)
+
+    def convert_set(value: Any) -> frozenset[Any]:
+        return frozenset(_items(value, convert))
+
+    return convert_set
+
+
+def _frozen_map_converter(key: Any, item: Any) -> Convert:
+    convert_key, convert_item = converter(key), converter(item)
+
+    def convert(value: Any) -> FrozenMap[Any, Any]:
+        if type(value) is FrozenMap and value.checked_by is convert:
+            return value
+        return FrozenMap(_entries(value, convert_key, convert_item), convert)
+
+    return convert
+
+
+def _trie_map_converter(kind: type, key: Any, item: Any) -> Convert:
+    convert_key, convert_item = converter(key), converter(item)
+
+    def convert(value: Any) -> Any:
+        return value if type(value) is kind else kind(_entries(value, convert_key, convert_item))
+
+    return convert
+
+
+def _sequence_converter(kind: type, item: Any) -> Convert:
+    convert_item = converter(item)
+
+    def convert(value: Any) -> Any:
+        return value if type(value) is kind else kind(_items(value, convert_item))
+
+    return convert
+
+
+_GENERIC: dict[Any, Callable[..., Convert]] = {
+    tuple: _tuple_converter,
+    frozenset: _frozenset_converter,
+    FrozenMap: _frozen_map_converter,
+    TrieMap: functools.partial(_trie_map_converter, TrieMap),
+    OrderedTrieMap: functools.partial(_trie_map_converter, OrderedTrieMap),
+}
+
+
+def from_json(cls: type[T], value: Any) -> T:
+    """Build a record from the JSON object that stands for it (or return the record that it already is).
+
+    Raises:
+        Serialization: a field is missing, unknown, or breaks its rule; the message has the path to it.
+    """
+    if isinstance(value, cls):
+        return value
+    if not isinstance(value, Mapping):
+        _refuse(value, f"a {cls.__name__}")
+    known = _field_names(cls)
+    for name in value:
+        if name not in known:
+            raise Serialization(f": {cls.__name__} has no field {_shown(name)}")
+    missing = [name for name, required in known.items() if required and name not in value]
+    if missing:
+        raise Serialization(f": {cls.__name__} needs the field {missing[0]!r}")
+    return cls(**value)
+
+
+@functools.cache
+def _field_names(cls: type) -> dict[str, bool]:
+    """The names of the JSON fields, and whether each is required."""
+    return {
+        attribute.name: attribute.default is attrs.NOTHING or REQUIRED in attribute.metadata
+        for attribute in attrs.fields(cls)
+    }
+
+
+def to_json(value: Any) -> Any:
+    """Return the plain JSON value (dicts, lists, strings, numbers) that stands for a value of the model."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value.value if isinstance(value, enum.Enum) else value
+    if isinstance(value, Json):
+        return value.value
+    if isinstance(value, Timestamp):
+        return str(value)
+    if isinstance(value, bytes):
+        return list(value)
+    if isinstance(value, Mapping):
+        return {key: to_json(item) for key, item in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, (Sequence, SparseList)):
+        return [to_json(item) for item in value]
+    return value.to_json() if hasattr(value, "to_json") else fields_to_json(value)
+
+
+def fields_to_json(value: Any) -> dict[str, Any]:
+    """Return the JSON object of a record's fields, in their order."""
+    result = {}
+    for attribute in attrs.fields(type(value)):
+        item = getattr(value, attribute.name)
+        if item is not None or not attribute.metadata.get(SKIP_NONE):
+            result[attribute.name] = to_json(item)
+    return result
+
+
+def to_text(value: Any) -> str:
+    """Return the compact JSON text of a value, byte for byte what the original writes."""
+    return dump_json(to_json(value))
+
+
+def from_text(hint: Any, text: str) -> Any:
+    """Read JSON text as what ``hint`` describes.
+
+    Raises:
+        Serialization: the text is not JSON, or not such a value.
+    """
+    return converter(hint)(load_json(text))
