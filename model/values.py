@@ -354,8 +354,6 @@ _NO_OUTPUTS: Final[OrderedTrieMap[str, Payload]] = OrderedTrieMap()
 class _AuthorityInput:
     """The JSON form of an accepted machine input: ``{"input": NAME, "payload": {...}}``."""
 
-    __slots__ = ()
-
     @property
     def input(self) -> str:
         """The name of the machine input."""
@@ -399,13 +397,9 @@ class _RunSeed(_AuthorityInput):
 class RunFlow(_RunSeed):
     """A flow was started: the run that it became."""
 
-    __slots__ = ()
-
 
 class CreateRunSeed(_RunSeed):
     """A run was created."""
-
-    __slots__ = ()
 
 
 @record
@@ -551,19 +545,13 @@ class _LoopRecord(_AuthorityInput):
 class RecordLoopBodyFrameCompleted(_LoopRecord):
     """The body frame of an iteration completed."""
 
-    __slots__ = ()
-
 
 class RecordLoopUntilConditionMet(_LoopRecord):
     """The until-condition held after an iteration."""
 
-    __slots__ = ()
-
 
 class RecordLoopUntilConditionFailed(_LoopRecord):
     """The until-condition did not hold after an iteration."""
-
-    __slots__ = ()
 
 
 @record
@@ -649,7 +637,7 @@ class NewMobEvent:
     """An event that is to be appended; without a time it gets the store's."""
 
     mob_id: MobId
-    timestamp: Timestamp | None
+    timestamp: Timestamp | None = attrs.field(default=None, kw_only=True)
     kind: Document
 
 
