@@ -1,0 +1,105 @@
+"""What every bundle of our own stores is made of: one ``execute`` for all operations, and subscriptions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Protocol, Self, TypeAlias, TypeVar
+
+import attrs
+
+from mobstore.model import Internal, MobEvent, Operation
+
+A = TypeVar("A")
+
+Clock: TypeAlias = Callable[[], int]
+"""Tells the time in nanoseconds since 1970-01-01T00:00:00Z; the only thing a backend may not know by itself."""
+
+system_clock: Final[Clock] = time.time_ns
+
+
+class Engine(Protocol):
+    """Executes operations on one storage; safe for threads."""
+
+    def execute(self, operation: Operation[A]) -> A:
+        """Do the call: return what it answers, or raise the `MobStoreError` that it ends with."""
+
+    def subscribe(self) -> Subscription:
+        """Begin to deliver the events appended from now on."""
+
+
+@attrs.frozen
+class Delivery:
+    """What a subscriber got: the events in order, after ``lagged`` older ones that it missed."""
+
+    events: tuple[MobEvent, ...] = ()
+    lagged: int = 0
+
+
+class Feed(Protocol):
+    """Where a subscription reads: places in the sequence of all appends, and a way to wait for the next."""
+
+    def read(self, place: int) -> tuple[tuple[MobEvent, ...], int, int]:
+        """Return the events from ``place`` on, how many were missed before them, and the next place."""
+
+    def wait(self, place: int, timeout: float | None) -> None:
+        """Return when something was appended at or after ``place``, or ``timeout`` seconds have passed.
+
+        None waits without bound; the feed may return early.
+        """
+
+    def wake(self) -> None:
+        """Let everybody who waits look again."""
+
+
+class Subscription:
+    """The events appended after the subscription began, once each, in order (contract, section 5).
+
+    A subscriber that falls more than 4,096 events behind misses the oldest, and is told how many.  Safe for
+    threads as far as each event goes to one of the readers.
+    """
+
+    def __init__(self, feed: Feed, place: int) -> None:
+        self._feed = feed
+        self._place = place
+        self._closed = False
+
+    def drain(self, timeout: float | None = 0.0) -> Delivery:
+        """Return all that has come; wait at most ``timeout`` seconds (None: without bound) for the first event.
+
+        Raises:
+            Internal: the subscription is closed.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            if self._closed:
+                raise Internal("the subscription is closed")
+            events, lagged, self._place = self._feed.read(self._place)
+            left = None if deadline is None else deadline - time.monotonic()
+            if events or (left is not None and left <= 0):
+                return Delivery(events, lagged)
+            self._feed.wait(self._place, left)
+
+    def __iter__(self) -> Iterator[MobEvent]:
+        """Iterate over the events as they come, until the subscription is closed; lag is passed over."""
+        while not self._closed:
+            try:
+                yield from self.drain(None).events
+            except Internal:
+                return
+
+    @property
+    def closed(self) -> bool:
+        """Whether the subscription delivers nothing any more."""
+        return self._closed
+
+    def close(self) -> None:
+        """Stop the delivery; whoever waits in `drain` gets `Internal`, an iteration ends."""
+        self._closed = True
+        self._feed.wake()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
