@@ -19,13 +19,19 @@ system_clock: Final[Clock] = time.time_ns
 
 
 class Engine(Protocol):
-    """Executes operations on one storage; safe for threads."""
+    """Executes operations on one storage; safe for threads and for several handles."""
 
     def execute(self, operation: Operation[A]) -> A:
         """Do the call: return what it answers, or raise the `MobStoreError` that it ends with."""
 
     def subscribe(self) -> Subscription:
         """Begin to deliver the events appended from now on."""
+
+    def reopen(self) -> None:
+        """Drop every handle and open the same storage again."""
+
+    def close(self) -> None:
+        """Give back every handle; a later call raises `ReadFailed` or `WriteFailed`."""
 
 
 @attrs.frozen
@@ -42,10 +48,11 @@ class Feed(Protocol):
     def read(self, place: int) -> tuple[tuple[MobEvent, ...], int, int]:
         """Return the events from ``place`` on, how many were missed before them, and the next place."""
 
-    def wait(self, place: int, timeout: float | None) -> None:
+    def wait(self, place: int, timeout: float | None, over: Callable[[], bool]) -> None:
         """Return when something was appended at or after ``place``, or ``timeout`` seconds have passed.
 
-        None waits without bound; the feed may return early.
+        None waits without bound; the feed may return early.  ``over`` tells that nobody wants to wait any more:
+        the feed asks it under the lock that `wake` takes, so that no wake-up is lost.
         """
 
     def wake(self) -> None:
@@ -78,7 +85,7 @@ class Subscription:
             left = None if deadline is None else deadline - time.monotonic()
             if events or (left is not None and left <= 0):
                 return Delivery(events, lagged)
-            self._feed.wait(self._place, left)
+            self._feed.wait(self._place, left, self._is_over)
 
     def __iter__(self) -> Iterator[MobEvent]:
         """Iterate over the events as they come, until the subscription is closed; lag is passed over."""
@@ -87,6 +94,9 @@ class Subscription:
                 yield from self.drain(None).events
             except Internal:
                 return
+
+    def _is_over(self) -> bool:
+        return self._closed
 
     @property
     def closed(self) -> bool:
