@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, Final, Protocol, Self, TypeAlias, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar, Final, Protocol, Self, TypeAlias, TypeVar
 
 import attrs
 
@@ -18,8 +20,23 @@ Clock: TypeAlias = Callable[[], int]
 system_clock: Final[Clock] = time.time_ns
 
 
+class Execute(Protocol):
+    """Does a call: returns what it answers, or raises the `MobStoreError` that it ends with."""
+
+    def __call__(self, operation: Operation[A], /) -> A: ...
+
+
+class AsyncExecute(Protocol):
+    """`Execute`, to be awaited."""
+
+    async def __call__(self, operation: Operation[A], /) -> A: ...
+
+
 class Engine(Protocol):
     """Executes operations on one storage; safe for threads and for several handles."""
+
+    blocks: ClassVar[bool]
+    """Whether a call may wait for a disk or another process, so that no event loop should do it itself."""
 
     def execute(self, operation: Operation[A]) -> A:
         """Do the call: return what it answers, or raise the `MobStoreError` that it ends with."""
@@ -111,5 +128,43 @@ class Subscription:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class AsyncSubscription:
+    """A `Subscription` that is awaited.  A cancelled `drain` loses nothing: the next one gets it."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+        self._thread = ThreadPoolExecutor(1, "mobstore-subscription")
+        self._pending: asyncio.Future[Delivery] | None = None
+
+    async def drain(self, timeout: float | None = 0.0) -> Delivery:
+        """Return all that has come; wait at most ``timeout`` seconds (None: without bound) for the first event.
+
+        Raises:
+            Internal: the subscription is closed.
+        """
+        if self._pending is None:
+            loop = asyncio.get_running_loop()
+            self._pending = loop.run_in_executor(self._thread, self._subscription.drain, timeout)
+        # A thread that has begun to drain cannot be stopped: what it gets must outlive a cancellation.
+        delivery = await asyncio.shield(self._pending)
+        self._pending = None
+        return delivery
+
+    async def __aiter__(self) -> AsyncIterator[MobEvent]:
+        """Iterate over the events as they come, until the subscription is closed; lag is passed over."""
+        while not self._subscription.closed:
+            try:
+                delivery = await self.drain(None)
+            except Internal:
+                return
+            for event in delivery.events:
+                yield event
+
+    def close(self) -> None:
+        """Stop the delivery; whoever waits in `drain` gets `Internal`, an iteration ends."""
+        self._subscription.close()
+        self._thread.shutdown(wait=False)

@@ -60,8 +60,8 @@ class FrozenMap(dict[K, V]):
         msg = "a FrozenMap cannot be changed; `set` returns a changed copy"
         raise TypeError(msg)
 
-    __setitem__ = __delitem__ = __ior__ = __setattr__ = _refuse  # type: ignore[assignment]
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = __setattr__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
 
 def _first(pair: tuple[Any, Any]) -> Any:
@@ -189,9 +189,7 @@ class _TrieSequence(Sequence[T]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, (_TrieSequence, tuple, list)):
             return NotImplemented
-        return self is other or (
-            len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
-        )
+        return self is other or (len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True)))
 
     def __hash__(self) -> int:
         return hash(tuple(self))

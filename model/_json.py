@@ -15,7 +15,7 @@ from mobstore.model._errors import Serialization
 MAX_DEPTH: Final = 100
 """Containers inside one another that a document may have (contract, section 9)."""
 
-JsonValue: TypeAlias = "None | bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 """What Python's ``json`` module reads; integers fit in 64 bits, floats are finite, keys are strings."""
 
 _MIN_INT: Final = -(2**63)

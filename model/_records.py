@@ -38,7 +38,7 @@ class UnsignedInt:
         """Return ``value`` when it is such an integer."""
         if type(value) is not int or not 0 <= value < 1 << self.bits:
             _refuse(value, f"an unsigned {self.bits}-bit integer")
-        return value  # type: ignore[no-any-return]
+        return value
 
 
 U32: TypeAlias = Annotated[int, UnsignedInt(32)]
@@ -66,8 +66,7 @@ def evolve(value: T, changes: Mapping[str, Any]) -> T:
 def _with_converters(cls: type, fields: list[Any]) -> list[Any]:
     hints = typing.get_type_hints(cls, include_extras=True)
     return [
-        attribute.evolve(converter=_field_converter(attribute.name, hints[attribute.name]))
-        for attribute in fields
+        attribute.evolve(converter=_field_converter(attribute.name, hints[attribute.name])) for attribute in fields
     ]
 
 
@@ -129,13 +128,13 @@ def _text(value: Any) -> str:
         _refuse(value, "a string")
     if not value.isascii():
         check_text(value)
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _bool(value: Any) -> bool:
     if type(value) is not bool:
         _refuse(value, "a boolean")
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _none(value: Any) -> None:
@@ -290,7 +289,7 @@ def from_json(cls: type[T], value: Any) -> T:
 
 
 @functools.cache
-def _absent_values(cls: type) -> dict[str, Any]:
+def _absent_values(cls: Any) -> dict[str, Any]:
     """What each field is when JSON does not have it; `attrs.NOTHING` when it must have it.
 
     A field that may be null may also be absent: so the original reads it.
@@ -298,7 +297,7 @@ def _absent_values(cls: type) -> dict[str, Any]:
     hints = typing.get_type_hints(cls, include_extras=True)
     return {
         attribute.name: _absent_value(attribute, hints[attribute.name])
-        for attribute in attrs.fields(cls)  # type: ignore[arg-type]
+        for attribute in attrs.fields(cls)
     }
 
 
@@ -310,8 +309,10 @@ def _absent_value(attribute: Any, hint: Any) -> Any:
 
 def to_json(value: Any) -> Any:
     """Return the plain JSON value (dicts, lists, strings, numbers) that stands for a value of the model."""
-    if value is None or isinstance(value, (str, bool, int)):
-        return value.value if isinstance(value, enum.Enum) else value
+    if isinstance(value, enum.Enum):
+        return value.value
+    if value is None or isinstance(value, (str, int)):
+        return value
     if isinstance(value, Json):
         return value.value
     if isinstance(value, Timestamp):

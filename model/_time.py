@@ -67,12 +67,8 @@ class Timestamp:
         """
         match = _RFC3339.fullmatch(text)
         if match is None:
-            raise Serialization(
-                f": {text[:80]!r} is not an RFC 3339 time with at most nine digits of fraction"
-            )
-        sign, digits, month, day, hour, minute, second, fraction, offset, off_hours, off_minutes = (
-            match.groups()
-        )
+            raise Serialization(f": {text[:80]!r} is not an RFC 3339 time with at most nine digits of fraction")
+        sign, digits, month, day, hour, minute, second, fraction, offset, off_hours, off_minutes = match.groups()
         year = -int(digits) if sign == "-" else int(digits)
         seconds = _seconds(text, year, int(month), int(day), int(hour), int(minute), int(second))
         nanos = int((fraction or "").ljust(9, "0"))
@@ -99,10 +95,8 @@ class Timestamp:
         nanos = self.nanos
         if nanos >= _NANOS:
             second, nanos = second + 1, nanos - _NANOS
-        if 0 <= year <= 9999:
-            date = f"{year:04d}-{month:02d}-{day:02d}"
-        else:
-            date = f"{year:+05d}-{month:02d}-{day:02d}"
+        shown_year = f"{year:04d}" if 0 <= year <= 9999 else f"{year:+05d}"
+        date = f"{shown_year}-{month:02d}-{day:02d}"
         return f"{date}T{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}{_fraction(nanos)}"
 
     def __repr__(self) -> str:

@@ -13,7 +13,7 @@ from rpds import HashTrieSet
 
 from mobstore.model import operations as ops
 from mobstore.model._collections import Log, OrderedTrieMap, TrieMap
-from mobstore.model._errors import CasConflict, Internal, NotFound, SpecRevisionConflict
+from mobstore.model._errors import CasConflict, Internal, NotFound, Serialization, SpecRevisionConflict
 from mobstore.model._json import Document
 from mobstore.model._records import evolve
 from mobstore.model._time import Timestamp
@@ -25,6 +25,7 @@ from mobstore.model.values import (
     MobEvent,
     MobId,
     MobRun,
+    MobRunStatus,
     NewMobEvent,
     OtherMachineInput,
     ProfileName,
@@ -134,7 +135,7 @@ def step(state: State, operation: ops.Operation[A], now: int) -> tuple[State, A]
 
 # --- rows ---------------------------------------------------------------------------------------------------
 
-_TERMINAL: Final = frozenset(status for status in ops.MobRunStatus if status.is_terminal)
+_TERMINAL: Final = frozenset(status for status in MobRunStatus if status.is_terminal)
 
 _CURRENT: Final[dict[Cell, Callable[[MobRun, Any], Any]]] = {
     Cell.STATUS: lambda run, _: run.status,
@@ -166,9 +167,7 @@ def _put_output(run: MobRun, op: Any, output: Any, _now: int) -> dict[str, Any]:
         return {"root_step_outputs": run.root_step_outputs.set(key, output)}
     loop_id, iteration = op.loop_context
     iterations = run.loop_iteration_outputs.get(loop_id, _NO_ITERATIONS)
-    outputs: OrderedTrieMap[str, Any] = (
-        iterations[iteration] if iteration < len(iterations) else iterations.empty()
-    )
+    outputs: OrderedTrieMap[str, Any] = iterations[iteration] if iteration < len(iterations) else iterations.empty()
     iterations = iterations.set(iteration, outputs.set(key, output))
     return {"loop_iteration_outputs": run.loop_iteration_outputs.set(loop_id, iterations)}
 
@@ -233,9 +232,7 @@ def _appending(write: Append) -> Callable[[Any, Any], Any]:
     if write.many:
         return lambda ledger, entries: ledger.extend(entries)
     if write.once:
-        return lambda ledger, entry: (
-            ledger if entry is None or _stands_in(ledger, entry) else ledger.append(entry)
-        )
+        return lambda ledger, entry: ledger if entry is None or _stands_in(ledger, entry) else ledger.append(entry)
     return lambda ledger, entry: ledger.append(entry)
 
 
@@ -330,7 +327,7 @@ def terminal_identity(event: NewMobEvent | MobEvent) -> tuple[MobId, RunId, Flow
     """Return the (mob, run, flow) of a terminal event, or None for any other event."""
     try:
         return ops.terminal_key(event)
-    except (Internal, ops.Serialization):
+    except (Internal, Serialization):
         return None
 
 
@@ -399,7 +396,7 @@ def _prune(state: EventStoreState, op: ops.Prune, _now: int) -> tuple[EventStore
     removed = len(state.events) - len(kept)
     if not removed:
         return state, 0
-    keys = {terminal_identity(event) for event in kept} - {None}
+    keys = {key for event in kept if (key := terminal_identity(event)) is not None}
     return attrs.evolve(state, events=_Events(kept), terminal=HashTrieSet(keys)), removed
 
 
@@ -568,9 +565,7 @@ def _update_profile(
     state: ProfileStoreState, op: ops.UpdateProfile, now: int
 ) -> tuple[ProfileStoreState, StoredRealmProfile]:
     held = expected_profile(op.name, state.profiles.get(op.name), op.expected_revision)
-    profile = StoredRealmProfile(
-        op.name, op.profile, held.revision + 1, held.created_at, Timestamp.from_nanos(now)
-    )
+    profile = StoredRealmProfile(op.name, op.profile, held.revision + 1, held.created_at, Timestamp.from_nanos(now))
     return ProfileStoreState(state.profiles.set(op.name, profile)), profile
 
 

@@ -37,7 +37,7 @@ class RunId(str):
 
     __slots__ = ()
 
-    def __new__(cls, value: "str | uuid.UUID") -> Self:
+    def __new__(cls, value: object) -> Self:
         """Raise `Serialization` when ``value`` is no UUID."""
         return cls.of(value)
 
@@ -46,14 +46,10 @@ class RunId(str):
         """Return ``value`` as a run id."""
         if type(value) is cls:
             return value
-        if isinstance(value, str):
-            try:
-                value = uuid.UUID(value)
-            except ValueError:
-                raise Serialization(f": {value[:80]!r} is not a UUID") from None
-        if not isinstance(value, uuid.UUID):
-            raise Serialization(f": {value!r} is not a UUID")
-        return str.__new__(cls, value)
+        try:
+            return str.__new__(cls, value if isinstance(value, uuid.UUID) else uuid.UUID(str(value)))
+        except ValueError:
+            raise Serialization(f": {str(value)[:80]!r} is not a UUID") from None
 
 
 class MobRunStatus(enum.StrEnum):
@@ -745,9 +741,7 @@ class SupervisorAuthorityRecord:
     public_peer_id: PeerId
     epoch: U64
     protocol_version: BridgeProtocolVersion = attrs.field(default=PROTOCOL_VERSION, metadata={REQUIRED: True})
-    pending_rotation: SupervisorPendingRotationRecord | None = attrs.field(
-        default=None, metadata={SKIP_NONE: True}
-    )
+    pending_rotation: SupervisorPendingRotationRecord | None = attrs.field(default=None, metadata={SKIP_NONE: True})
 
 
 @record

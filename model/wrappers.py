@@ -151,9 +151,7 @@ _CAS_FRAME_STATE = Row(
     (Equals(Cell.FRAME, "expected"),),
     (Put(Cell.FRAME, "next"),),
 )
-_CAS_GRANT_NODE_SLOT = Row(
-    ops.CasGrantNodeSlot, Unknown.NOT_FOUND, (_FLOW[0], _FRAME[0]), (_FLOW[1], _FRAME[1])
-)
+_CAS_GRANT_NODE_SLOT = Row(ops.CasGrantNodeSlot, Unknown.NOT_FOUND, (_FLOW[0], _FRAME[0]), (_FLOW[1], _FRAME[1]))
 _CAS_COMPLETE_STEP = Row(
     ops.CasCompleteStepAndRecordOutput,
     Unknown.NOT_FOUND,
