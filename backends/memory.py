@@ -8,7 +8,7 @@ are persistent values, so that a read is a snapshot and a call's cost does not g
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
@@ -16,7 +16,7 @@ import attrs
 from mobstore.backends._base import Clock, Subscription, system_clock
 from mobstore.backends._stores import Stores
 from mobstore.model import MobEvent, Operation, ReadFailed, State, WriteFailed, drain
-from mobstore.model.step import HANDLERS
+from mobstore.model.step import HANDLERS, Handler
 
 A = TypeVar("A")
 
@@ -32,12 +32,19 @@ class _Store:
 
 
 class MemoryEngine:
-    """A storage in memory; every handle on it is this one object."""
+    """A storage in memory; every handle on it is this one object.
+
+    ``handlers`` is what it serves: the meaning of each call, by default the specification's.  The suite proves
+    itself by serving others.
+    """
 
     blocks: ClassVar[bool] = False
 
-    def __init__(self, clock: Clock = system_clock) -> None:
+    def __init__(
+        self, clock: Clock = system_clock, handlers: Mapping[type[Operation[Any]], Handler] = HANDLERS
+    ) -> None:
         self._clock = clock
+        self._handlers = handlers
         self._stores: Final = {name: _Store(value) for name, value in attrs.asdict(State(), recurse=False).items()}
         self._closed = False
 
@@ -45,7 +52,7 @@ class MemoryEngine:
         """Do the call; see `Engine.execute`."""
         kind = type(operation)
         store = self._stores[operation.store]
-        handle = HANDLERS[kind]
+        handle = self._handlers[kind]
         if self._closed:
             raise (ReadFailed if kind.reads else WriteFailed)("the store is closed")
         answer: A

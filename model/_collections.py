@@ -296,5 +296,17 @@ class SparseList(_TrieSequence[T], Generic[T]):
         held = self._trie.get(place)
         return cast("T", self.empty()) if held is None else held
 
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, SparseList):
+            return self._size == other._size and self._filled() == other._filled()
+        return super().__eq__(other)
+
+    def __hash__(self) -> int:
+        return hash((self._size, frozenset(self._filled().items())))
+
+    def _filled(self) -> dict[int, T]:
+        empty = self.empty()
+        return {place: item for place, item in self._trie.items() if item != empty}
+
     def __len__(self) -> int:
         return self._size

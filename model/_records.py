@@ -277,7 +277,7 @@ def from_json(cls: type[T], value: Any) -> T:
         return value
     if not isinstance(value, Mapping):
         _refuse(value, f"a {cls.__name__}")
-    absent = _absent_values(cls)
+    absent: dict[str, Any] = _absent_values(cls)  # type: ignore[arg-type]
     for name in value:
         if name not in absent:
             raise Serialization(f": {cls.__name__} has no field {_shown(name)}")
@@ -295,10 +295,7 @@ def _absent_values(cls: Any) -> dict[str, Any]:
     A field that may be null may also be absent: so the original reads it.
     """
     hints = typing.get_type_hints(cls, include_extras=True)
-    return {
-        attribute.name: _absent_value(attribute, hints[attribute.name])
-        for attribute in attrs.fields(cls)
-    }
+    return {attribute.name: _absent_value(attribute, hints[attribute.name]) for attribute in attrs.fields(cls)}
 
 
 def _absent_value(attribute: Any, hint: Any) -> Any:

@@ -8,6 +8,8 @@ import re
 import typing
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
+import attrs
+
 from mobstore.model._errors import Internal, Serialization
 from mobstore.model._json import Document, Payload
 from mobstore.model._records import U64, record
@@ -66,6 +68,12 @@ class Operation(Generic[A]):
         cls.reads = reads
         cls.call = call or re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
         OPERATIONS[cls.store, cls.call] = cls
+
+    @classmethod
+    def parameters(cls) -> tuple[str, ...]:
+        """Return the names of the arguments, in the order of the trait."""
+        fields: Any = attrs.fields(cls)  # type: ignore[arg-type]
+        return tuple(field.name for field in fields)
 
     def refuse_arguments(self) -> None:
         """Raise what the contract says of the arguments alone, whatever the state is."""

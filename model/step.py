@@ -137,7 +137,7 @@ def step(state: State, operation: ops.Operation[A], now: int) -> tuple[State, A]
 
 _TERMINAL: Final = frozenset(status for status in MobRunStatus if status.is_terminal)
 
-_CURRENT: Final[dict[Cell, Callable[[MobRun, Any], Any]]] = {
+CURRENT: Final[dict[Cell, Callable[[MobRun, Any], Any]]] = {
     Cell.STATUS: lambda run, _: run.status,
     Cell.FLOW_STATE: lambda run, _: run.flow_state,
     Cell.FRAME: lambda run, op: run.frames.get(op.frame_id),
@@ -194,7 +194,7 @@ LEDGERS: Final[dict[Cell, str]] = {
 
 
 def _comparison(comparison: Comparison) -> Callable[[MobRun, Any], bool]:
-    current = _CURRENT[comparison.cell]
+    current = CURRENT[comparison.cell]
     if isinstance(comparison, NotTerminal):
         return lambda run, _: run.status not in _TERMINAL
     if isinstance(comparison, Absent):

@@ -1,0 +1,294 @@
+"""Refinement: Hypothesis drives a backend and the model with the same calls and compares all that can be seen.
+
+There is one state machine for each store and rule group.  A rule is one call; after each call the two
+outcomes, and what every reading call shows, must be the same.  A small group finds what a big one hides.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Final
+
+import attrs
+import hypothesis
+from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from mobstore.model import OPERATIONS, MobRun, Operation, State
+from mobstore.model import operations as ops
+from mobstore.model.wrappers import ROWS, Cell
+from mobstore.properties import pools
+from mobstore.properties.source import Step, program
+from mobstore.properties.strategies import draw_operation
+from mobstore.properties.subject import (
+    Factory,
+    ManualClock,
+    Outcome,
+    Reference,
+    call_port,
+    outcome_of,
+    same_outcome,
+)
+
+Kind = type[Operation[Any]]
+
+
+def _writing(*cells: Cell) -> tuple[Kind, ...]:
+    """The calls that write only these cells (and perhaps the authority log)."""
+    allowed = {*cells, Cell.AUTHORITY_LOG}
+    return tuple(row.operation for row in ROWS if {write.cell for write in row.writes} <= allowed)
+
+
+def _of_store(store: str) -> tuple[Kind, ...]:
+    return tuple(kind for kind in OPERATIONS.values() if kind.store == store and not kind.reads)
+
+
+GROUPS: Final[Mapping[str, tuple[Kind, ...]]] = {
+    "run-lifecycle": (ops.CreateRun, *_writing(Cell.STATUS, Cell.FLOW_STATE)),
+    "run-ledgers": (
+        ops.CreateRun,
+        *_writing(Cell.STEP_LEDGER, Cell.STEP_OUTPUT, Cell.FAILURE_LEDGER, Cell.ITERATION_LEDGER),
+    ),
+    "run-frames": (ops.CreateRun, *_writing(Cell.FLOW_STATE, Cell.FRAME, Cell.OUTPUT)),
+    "run-loops": (ops.CreateRun, *_writing(Cell.FLOW_STATE, Cell.LOOP, Cell.FRAME, Cell.ITERATION_LEDGER)),
+    "run": _of_store("run"),
+    "event": tuple(kind for kind in _of_store("event") if kind is not ops.Subscribe),
+    "metadata-supervisor": tuple(kind for kind in _of_store("metadata") if "authority" in kind.call),
+    "metadata-overlay": tuple(kind for kind in _of_store("metadata") if "overlay" in kind.call),
+    "spec": _of_store("spec"),
+    "profile": _of_store("profile"),
+}
+"""The rule groups by name; together they hold every call that can change something."""
+
+_OBSERVATIONS: Final[Mapping[str, tuple[Operation[Any], ...]]] = {
+    "run": (
+        *(ops.GetRun(run_id) for run_id in pools.RUN_IDS),
+        *(ops.ListRuns(mob_id) for mob_id in ("mob", "Mob", "mob ")),
+        ops.ListRuns("mob", "flow"),
+        ops.ListRuns("mob", "Flow"),
+    ),
+    "event": (ops.ReplayAll(), ops.LatestCursor(), ops.Poll(1, 2), ops.Poll(2, 1000)),
+    "metadata": tuple(
+        kind(mob_id)
+        for mob_id in pools.MOB_IDS
+        for kind in (ops.LoadSupervisorAuthority, ops.ListExternalBindingOverlays)
+    ),
+    "spec": (ops.ListSpecs(), *(ops.GetSpec(mob_id) for mob_id in pools.MOB_IDS)),
+    "profile": (ops.ListProfiles(), *(ops.GetProfile(name) for name in pools.PROFILE_NAMES)),
+}
+"""The reading calls that together show the whole visible state over the pools of ids."""
+
+
+@attrs.frozen
+class Counterexample:
+    """A sequence of calls whose last one did not come to what the contract says."""
+
+    steps: tuple[Step, ...]
+    answered: Outcome
+    factory: str
+
+    @property
+    def calls(self) -> int:
+        """How many calls it takes."""
+        return sum(step is not None for step in self.steps)
+
+    def program(self) -> str:
+        """Return it as a test to paste."""
+        return program(self.steps, self.answered, self.factory)
+
+
+class Mismatch(AssertionError):
+    """The backend and the model came apart."""
+
+    def __init__(self, counterexample: Counterexample) -> None:
+        super().__init__(counterexample.program())
+        self.counterexample = counterexample
+
+
+class Comparison:
+    """A backend and the model, given the same calls; raises `Mismatch` at the first difference."""
+
+    def __init__(self, factory: Factory, source: str, reached: Counter[tuple[str, str]] | None = None) -> None:
+        self.reached: Counter[tuple[str, str]] = Counter() if reached is None else reached
+        self.clock = ManualClock()
+        self._factory = factory
+        self._source = source
+        self._reference = Reference(self.clock)
+        self._stores = factory.open(self.clock)
+        self._steps: list[Step] = []
+
+    @property
+    def state(self) -> State:
+        """The model's state."""
+        return self._reference.state
+
+    def tick(self) -> None:
+        """Let the clock go on."""
+        self.clock.tick()
+        self._steps.append(None)
+
+    def call(self, operation: Operation[Any]) -> Outcome:
+        """Make a call on both and compare."""
+        before = self.state
+        expected = outcome_of(lambda: self._reference.execute(operation))
+        answered = outcome_of(lambda: call_port(self._stores, operation))
+        changed = "answered" if self.state is before else "changed"
+        self.reached[operation.call, expected.kind or changed] += 1
+        self._steps.append((operation, expected))
+        self._compare(expected, answered)
+        return expected
+
+    def observe(self, store: str) -> None:
+        """Compare all that the store's reading calls show."""
+        for operation in _OBSERVATIONS[store]:
+            expected = outcome_of(lambda: self._reference.execute(operation))  # noqa: B023
+            answered = outcome_of(lambda: call_port(self._stores, operation))  # noqa: B023
+            if not same_outcome(expected, answered):
+                self._steps.append((operation, expected))
+                self._compare(expected, answered)
+
+    def reopen(self) -> None:
+        """Drop the backend's handles and open the storage again."""
+        self._stores.reopen()
+
+    def _compare(self, expected: Outcome, answered: Outcome) -> None:
+        if not same_outcome(expected, answered):
+            raise Mismatch(Counterexample(tuple(self._steps), answered, self._source))
+
+    def close(self) -> None:
+        """Remove the storage."""
+        self._factory.destroy()
+
+
+class Refinement(RuleBasedStateMachine):
+    """A state machine over one rule group; `refinement` makes the subclasses."""
+
+    store: ClassVar[str]
+    make: ClassVar[Callable[[], Factory]]
+    source: ClassVar[str]
+    reached: ClassVar[Counter[tuple[str, str]]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.comparison = Comparison(type(self).make(), self.source, self.reached)
+
+    @initialize(run=st.none() | st.sampled_from(pools.RUNS[::-1]))
+    def begin(self, run: MobRun | None) -> None:
+        """Begin with nothing, or with a run to work on."""
+        if run is not None and self.store == "run":
+            self.comparison.call(ops.CreateRun(run))
+
+    @rule()
+    def tick(self) -> None:
+        """Let the clock go on."""
+        self.comparison.tick()
+
+    @rule()
+    def reopen(self) -> None:
+        """Open the storage again: what was answered is still there."""
+        self.comparison.reopen()
+        self.comparison.observe(self.store)
+
+    def teardown(self) -> None:
+        """Remove the storage."""
+        self.comparison.close()
+
+
+def _rule_of(kind: Kind) -> Any:
+    def call(self: Refinement, data: st.DataObject) -> None:
+        operation = draw_operation(data.draw, kind, self.comparison.state)
+        self.comparison.call(operation)
+        self.comparison.observe(self.store)
+
+    call.__name__ = kind.call
+    return rule(data=st.data())(call)
+
+
+def refinement(group: str, make: Callable[[], Factory], name: str, source: str) -> type[Refinement]:
+    """Return the state machine of a rule group for one backend.
+
+    Args:
+        group: a key of `GROUPS`.
+        make: makes a factory; each example gets one of its own.
+        name: the backend's; part of the class name, so that example databases do not mix.
+        source: the expression that makes the factory, for the programs that are printed.
+    """
+    kinds = GROUPS[group]
+    rules = {kind.call: _rule_of(kind) for kind in kinds}
+    attributes = {
+        "store": kinds[0].store,
+        "make": staticmethod(make),
+        "source": source,
+        "reached": Counter(),
+        "__doc__": group,
+    }
+    class_name = f"Refinement_{name}_{group}".replace("-", "_").replace(".", "_").replace(":", "_")
+    return type(class_name, (Refinement,), {**rules, **attributes})
+
+
+@attrs.frozen
+class Profile:
+    """How much is tried: examples a rule group, and calls an example at most."""
+
+    name: str
+    examples: int
+    steps: int
+
+    def settings(self, *, database: bool = False) -> hypothesis.settings:
+        """Return the Hypothesis settings; without a database a seed alone decides what is tried."""
+        chosen: dict[str, Any] = {} if database else {"database": None}
+        return hypothesis.settings(
+            max_examples=self.examples,
+            stateful_step_count=self.steps,
+            deadline=None,
+            print_blob=False,
+            verbosity=Verbosity.quiet,
+            suppress_health_check=list(HealthCheck),
+            phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
+            **chosen,
+        )
+
+
+PROFILES: Final[Mapping[str, Profile]] = {
+    profile.name: profile
+    for profile in (Profile("quick", 25, 20), Profile("ci", 100, 30), Profile("long", 5000, 50))
+}
+
+
+@attrs.frozen
+class RefinementResult:
+    """What the run of a rule group came to.
+
+    ``reached`` counts the calls by (name, what they came to): ``"changed"``, ``"answered"`` or an error's kind.
+    """
+
+    group: str
+    reached: Mapping[tuple[str, str], int]
+    counterexample: Counterexample | None
+
+    @property
+    def calls(self) -> int:
+        """How many calls were compared."""
+        return sum(self.reached.values())
+
+
+def unreached(results: Iterable[RefinementResult]) -> list[str]:
+    """Return the calls that no run ever made with success: what was not reached was not tested."""
+    results = list(results)
+    changed = {call for result in results for (call, outcome) in result.reached if outcome == "changed"}
+    return sorted({kind.call for result in results for kind in GROUPS[result.group]} - changed)
+
+
+def refine(
+    group: str, make: Callable[[], Factory], profile: Profile, seed: int, *, name: str, source: str
+) -> RefinementResult:
+    """Drive a backend through one rule group and return the shortest counterexample found, if any."""
+    machine = hypothesis.seed(seed)(refinement(group, make, name, source))
+    counterexample = None
+    try:
+        run_state_machine_as_test(machine, settings=profile.settings())
+    except Mismatch as mismatch:
+        counterexample = mismatch.counterexample
+    return RefinementResult(group, dict(machine.reached), counterexample)

@@ -1,0 +1,171 @@
+"""A backend under test, and what its calls come to.
+
+A factory opens the backend; a `Subject` makes calls through the ports and turns what happens into an
+`Outcome`, so that the model's and the backend's outcomes can be compared value for value.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import attrs
+
+from mobstore.backends import memory
+from mobstore.backends._base import Clock
+from mobstore.backends._stores import Stores
+from mobstore.model import MobStoreError, Operation, State, step, to_json
+
+_REFUSED_INPUT: Final = re.compile(r"(MobMachine input \w+) .*(is not a flow authority input)", re.DOTALL)
+
+PORTS: Final = {"run": "runs", "event": "events", "metadata": "metadata", "spec": "specs", "profile": "profiles"}
+"""The attribute of a bundle that holds each store's port."""
+
+
+class Factory(Protocol):
+    """Opens a backend: each `open` gives a new handle on the same storage, until `destroy` removes it."""
+
+    name: str
+
+    def open(self, clock: Clock) -> Stores:
+        """Return a new handle."""
+
+    def destroy(self) -> None:
+        """Close what is open and remove the storage."""
+
+
+class MemoryFactory:
+    """The memory backend."""
+
+    name = "memory"
+
+    def __init__(self) -> None:
+        self._stores: Stores | None = None
+
+    def open(self, clock: Clock) -> Stores:
+        """Return a handle on the one storage in memory."""
+        self._stores = memory.open(clock) if self._stores is None else self._stores.another()
+        return self._stores
+
+    def destroy(self) -> None:
+        """Forget the storage."""
+        self._stores = None
+
+
+class SqliteFactory:
+    """The SQLite backend on a new file in ``directory`` (the default: a temporary one)."""
+
+    name = "sqlite"
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._directory = directory
+        self._scratch: Path | None = None
+        self._open: list[Stores] = []
+
+    def open(self, clock: Clock) -> Stores:
+        """Return a handle with connections of its own."""
+        if self._scratch is None:
+            self._scratch = Path(tempfile.mkdtemp(prefix="mobstore-", dir=self._directory))
+        stores = sqlite.open(self._scratch / "stores.db", clock=clock)
+        self._open.append(stores)
+        return stores
+
+    def destroy(self) -> None:
+        """Close the handles and delete the file."""
+        while self._open:
+            self._open.pop().close()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch)
+            self._scratch = None
+
+
+class ManualClock:
+    """A clock that stands still until it is told to go on."""
+
+    def __init__(self, nanos: int = 1_767_225_600_000_000_001) -> None:
+        self.nanos = nanos
+
+    def __call__(self) -> int:
+        """Return the time in nanoseconds since 1970."""
+        return self.nanos
+
+    def tick(self, nanos: int = 1_000_000_007) -> None:
+        """Go on by ``nanos`` nanoseconds."""
+        self.nanos += nanos
+
+
+@attrs.frozen
+class Outcome:
+    """What a call came to: the value that it answered, or the kind and text of its error."""
+
+    value: Any = None
+    kind: str | None = None
+    message: str = ""
+
+    def to_json(self) -> Any:
+        """Return the form of the recordings: ``{"ok": VALUE}`` or ``{"err": {"kind", "message"}}``."""
+        if self.kind is None:
+            return {"ok": to_json(self.value)}
+        return {"err": {"kind": self.kind, "message": self.message}}
+
+
+def normal_message(message: str) -> str:
+    """Return an error's text without the part that the contract does not pin."""
+    return _REFUSED_INPUT.sub(r"\1 \2", message)
+
+
+def outcome_of(call: Callable[[], Any]) -> Outcome:
+    """Make the call.  Anything but a `MobStoreError` is a defect of the backend, told as such."""
+    try:
+        return Outcome(call())
+    except MobStoreError as error:
+        return Outcome(None, error.kind, normal_message(str(error)))
+    except Exception as error:  # noqa: BLE001 - whatever a backend raises is part of the verdict
+        return Outcome(None, f"not a MobStoreError: {type(error).__name__}", str(error))
+
+
+def same_value(left: Any, right: Any) -> bool:
+    """Whether two answers are the same value of the same type: ``1`` is neither ``True`` nor ``1.0``."""
+    if isinstance(left, (tuple, list)) and isinstance(right, (tuple, list)):
+        return len(left) == len(right) and all(map(same_value, left, right))
+    return type(left) is type(right) and bool(left == right)
+
+
+def same_outcome(left: Outcome, right: Outcome) -> bool:
+    """Whether two calls came to the same."""
+    if left.kind is None and right.kind is None:
+        return same_value(left.value, right.value)
+    return (left.kind, left.message) == (right.kind, right.message)
+
+
+def call_port(stores: Any, operation: Operation[Any]) -> Any:
+    """Make a call through the port's method, as an application does."""
+    method = getattr(getattr(stores, PORTS[operation.store]), operation.call)
+    return method(**{name: getattr(operation, name) for name in operation.parameters()})
+
+
+class Reference:
+    """The model as a thing with a state, for comparison with a backend."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.state = State()
+        self._clock = clock
+
+    def execute(self, operation: Operation[Any]) -> Any:
+        """Do the call on the model; raises what the contract says."""
+        self.state, answer = step(self.state, operation, self._clock())
+        return answer
+
+
+@contextmanager
+def opened(factory: Factory, clock: Clock) -> Iterator[Stores]:
+    """Open a backend on a new storage, and remove it afterwards."""
+    try:
+        yield factory.open(clock)
+    finally:
+        factory.destroy()
