@@ -22,8 +22,12 @@ class MobStoreError(Exception):
         super().__init__(f"{self.prefix}{detail}")
         self.detail = detail
 
+    def fields(self) -> dict[str, object]:
+        """Return what the error's JSON form has beside kind and message."""
+        return {}
+
     def __reduce__(self) -> tuple[type[MobStoreError], tuple[object, ...]]:
-        return type(self), (self.detail,)
+        return type(self), tuple(self.fields().values()) or (self.detail,)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, MobStoreError) and (self.kind, str(self)) == (other.kind, str(other))
@@ -73,8 +77,9 @@ class SpecRevisionConflict(MobStoreError):
         self.expected = expected
         self.actual = actual
 
-    def __reduce__(self) -> tuple[type[MobStoreError], tuple[object, ...]]:
-        return type(self), (self.mob_id, self.expected, self.actual)
+    def fields(self) -> dict[str, object]:
+        """Return the mob, the expected and the actual revision."""
+        return {"mob_id": self.mob_id, "expected": self.expected, "actual": self.actual}
 
 
 class FrameAtomicPersistenceUnavailable(MobStoreError):
@@ -90,8 +95,9 @@ class FrameAtomicPersistenceUnavailable(MobStoreError):
         super().__init__(f"'{operation}'")
         self.operation = operation
 
-    def __reduce__(self) -> tuple[type[MobStoreError], tuple[object, ...]]:
-        return type(self), (self.operation,)
+    def fields(self) -> dict[str, object]:
+        """Return the operation."""
+        return {"operation": self.operation}
 
 
 class Serialization(MobStoreError):

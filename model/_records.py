@@ -308,7 +308,9 @@ def to_json(value: Any) -> Any:
     """Return the plain JSON value (dicts, lists, strings, numbers) that stands for a value of the model."""
     if isinstance(value, enum.Enum):
         return value.value
-    if value is None or isinstance(value, (str, int)):
+    if isinstance(value, str):
+        return str(value)
+    if value is None or isinstance(value, int):
         return value
     if isinstance(value, Json):
         return value.value

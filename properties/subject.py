@@ -6,10 +6,12 @@ A factory opens the backend; a `Subject` makes calls through the ports and turns
 
 from __future__ import annotations
 
+import functools
+import importlib
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -106,12 +108,13 @@ class Outcome:
     value: Any = None
     kind: str | None = None
     message: str = ""
+    fields: Mapping[str, object] = {}
 
     def to_json(self) -> Any:
-        """Return the form of the recordings: ``{"ok": VALUE}`` or ``{"err": {"kind", "message"}}``."""
+        """Return the form of the recordings: ``{"ok": VALUE}`` or ``{"err": {"kind", "message", ...}}``."""
         if self.kind is None:
             return {"ok": to_json(self.value)}
-        return {"err": {"kind": self.kind, "message": self.message}}
+        return {"err": {"kind": self.kind, "message": self.message, **self.fields}}
 
 
 def normal_message(message: str) -> str:
@@ -124,7 +127,7 @@ def outcome_of(call: Callable[[], Any]) -> Outcome:
     try:
         return Outcome(call())
     except MobStoreError as error:
-        return Outcome(None, error.kind, normal_message(str(error)))
+        return Outcome(None, error.kind, normal_message(str(error)), error.fields())
     except Exception as error:  # noqa: BLE001 - whatever a backend raises is part of the verdict
         return Outcome(None, f"not a MobStoreError: {type(error).__name__}", str(error))
 
@@ -140,7 +143,7 @@ def same_outcome(left: Outcome, right: Outcome) -> bool:
     """Whether two calls came to the same."""
     if left.kind is None and right.kind is None:
         return same_value(left.value, right.value)
-    return (left.kind, left.message) == (right.kind, right.message)
+    return (left.kind, left.message, left.fields) == (right.kind, right.message, right.fields)
 
 
 def call_port(stores: Any, operation: Operation[Any]) -> Any:
@@ -169,3 +172,30 @@ def opened(factory: Factory, clock: Clock) -> Iterator[Stores]:
         yield factory.open(clock)
     finally:
         factory.destroy()
+
+
+def factory_of(name: str) -> Callable[[], Factory]:
+    """Return what makes the factory of a named backend.
+
+    Args:
+        name: ``memory``, ``sqlite``, ``sqlite:DIRECTORY`` (where the files are made), or
+            ``package.module:factory``, a callable that returns a `Factory`.
+
+    Raises:
+        UnknownBackend: there is no such backend.
+    """
+    kind, _, where = name.partition(":")
+    if name == "memory":
+        return MemoryFactory
+    if kind == "sqlite":
+        return functools.partial(SqliteFactory, Path(where)) if where else SqliteFactory
+    try:
+        made: Callable[[], Factory] = getattr(importlib.import_module(kind), where)
+    except (ImportError, AttributeError, ValueError) as error:
+        msg = f"{name!r} is no backend: memory, sqlite, sqlite:DIRECTORY or package.module:factory ({error})"
+        raise UnknownBackend(msg) from None
+    return made
+
+
+class UnknownBackend(Exception):
+    """A name that stands for no backend."""
