@@ -1,0 +1,234 @@
+"""Supervisor authorities, overlays, specs and realm profiles (contract, sections 6 and 7)."""
+
+# ruff: noqa: S608 - names of our own tables and columns are put into statements; values never are
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from mobstore.backends.sqlite._codec import decode, encode, unreadable
+from mobstore.backends.sqlite._session import Session
+from mobstore.model import (
+    CasConflict,
+    ExternalBindingOverlayRecord,
+    Serialization,
+    SpecRevisionConflict,
+    StoredRealmProfile,
+    SupervisorAuthorityRecord,
+    Timestamp,
+)
+from mobstore.model import operations as ops
+from mobstore.model._json import Document
+from mobstore.model.step import expected_profile
+
+# --- supervisors --------------------------------------------------------------------------------------------
+
+_SELECT_AUTHORITY: Final = "SELECT record FROM supervisors WHERE mob_id = ?"
+_PUT_AUTHORITY: Final = (
+    "INSERT INTO supervisors (mob_id, record) VALUES (?, ?) "
+    "ON CONFLICT (mob_id) DO UPDATE SET record = excluded.record"
+)
+
+
+def _authority(session: Session, mob_id: str) -> SupervisorAuthorityRecord | None:
+    row = session.row(_SELECT_AUTHORITY, (mob_id,))
+    if row is None:
+        return None
+    record: SupervisorAuthorityRecord = decode(
+        SupervisorAuthorityRecord, row[0], session.shown, f"supervisor of mob {mob_id!r}"
+    )
+    return record
+
+
+def put_authority(session: Session, operation: Any) -> None:
+    """Set the authority record of a mob."""
+    session.change(_PUT_AUTHORITY, (operation.mob_id, encode(operation.record)))
+
+
+def load_authority(session: Session, operation: ops.LoadSupervisorAuthority) -> SupervisorAuthorityRecord | None:
+    """Answer the authority record of a mob."""
+    return _authority(session, operation.mob_id)
+
+
+def compare_and_put_authority(session: Session, operation: ops.CompareAndPutSupervisorAuthority) -> bool:
+    """Replace an equal authority record."""
+    if _authority(session, operation.mob_id) != operation.expected:
+        return False
+    put_authority(session, operation)
+    return True
+
+
+def put_authority_if_absent(session: Session, operation: ops.PutSupervisorAuthorityIfAbsent) -> bool:
+    """Set the authority record of a mob that has none."""
+    if session.row(_SELECT_AUTHORITY, (operation.mob_id,)) is not None:
+        return False
+    put_authority(session, operation)
+    return True
+
+
+def delete_authority(session: Session, operation: ops.DeleteSupervisorAuthority) -> None:
+    """Remove the authority record of a mob."""
+    session.change("DELETE FROM supervisors WHERE mob_id = ?", (operation.mob_id,))
+
+
+# --- overlays -----------------------------------------------------------------------------------------------
+
+_OVERLAY: Final = "WHERE mob_id = ? AND agent_identity = ? AND generation = ?"
+_PUT_OVERLAY: Final = (
+    "INSERT INTO overlays (mob_id, agent_identity, generation, record) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (mob_id, agent_identity, generation) DO UPDATE SET record = excluded.record"
+)
+
+
+def list_overlays(
+    session: Session, operation: ops.ListExternalBindingOverlays
+) -> tuple[ExternalBindingOverlayRecord, ...]:
+    """Answer the overlays of a mob in key order."""
+    rows = session.rows(
+        "SELECT agent_identity, generation, record FROM overlays WHERE mob_id = ? "
+        "ORDER BY agent_identity, generation",
+        (operation.mob_id,),
+    )
+    place = f"overlay of mob {operation.mob_id!r}"
+    return tuple(
+        decode(ExternalBindingOverlayRecord, text, session.shown, f"{place}, agent {agent!r}, generation {number}")
+        for agent, number, text in rows
+    )
+
+
+def upsert_overlay(session: Session, operation: Any) -> None:
+    """Set an overlay."""
+    record = operation.record
+    session.change(_PUT_OVERLAY, (operation.mob_id, record.agent_identity, record.generation, encode(record)))
+
+
+def put_overlay_if_absent(session: Session, operation: ops.PutExternalBindingOverlayIfAbsent) -> bool:
+    """Set an overlay unless there is one."""
+    key = (operation.mob_id, operation.record.agent_identity, operation.record.generation)
+    if session.row(f"SELECT 1 FROM overlays {_OVERLAY}", key) is not None:
+        return False
+    upsert_overlay(session, operation)
+    return True
+
+
+def delete_overlay(session: Session, operation: ops.DeleteExternalBindingOverlay) -> None:
+    """Remove one overlay."""
+    key = (operation.mob_id, operation.agent_identity, operation.generation)
+    session.change(f"DELETE FROM overlays {_OVERLAY}", key)
+
+
+def delete_overlays(session: Session, operation: ops.DeleteExternalBindingOverlays) -> None:
+    """Remove every overlay of a mob."""
+    session.change("DELETE FROM overlays WHERE mob_id = ?", (operation.mob_id,))
+
+
+# --- specs --------------------------------------------------------------------------------------------------
+
+_PUT_SPEC: Final = (
+    "INSERT INTO specs (mob_id, definition, revision) VALUES (?, ?, ?) "
+    "ON CONFLICT (mob_id) DO UPDATE SET definition = excluded.definition, revision = excluded.revision"
+)
+
+
+def _revision(session: Session, mob_id: str) -> int:
+    row = session.row("SELECT revision FROM specs WHERE mob_id = ?", (mob_id,))
+    return 0 if row is None else row[0]
+
+
+def put_spec(session: Session, operation: ops.PutSpec) -> int:
+    """Set the definition of a mob; answer its revision."""
+    present = _revision(session, operation.mob_id)
+    if operation.revision is not None and operation.revision != present:
+        raise SpecRevisionConflict(operation.mob_id, operation.revision, present)
+    insert_spec(session, operation.mob_id, operation.definition, present + 1)
+    return present + 1
+
+
+def insert_spec(session: Session, mob_id: str, definition: Document, revision: int) -> None:
+    """Set a definition with its revision."""
+    session.change(_PUT_SPEC, (mob_id, definition.text, revision))
+
+
+def get_spec(session: Session, operation: ops.GetSpec) -> tuple[Document, int] | None:
+    """Answer the definition of a mob and its revision."""
+    row = session.row("SELECT definition, revision FROM specs WHERE mob_id = ?", (operation.mob_id,))
+    if row is None:
+        return None
+    return decode(Document, row[0], session.shown, f"spec of mob {operation.mob_id!r}"), row[1]
+
+
+def list_specs(session: Session, _operation: ops.ListSpecs) -> tuple[str, ...]:
+    """Answer the mobs that have a definition."""
+    return tuple(mob_id for (mob_id,) in session.rows("SELECT mob_id FROM specs ORDER BY mob_id"))
+
+
+def delete_spec(session: Session, operation: ops.DeleteSpec) -> bool:
+    """Remove a definition."""
+    present = _revision(session, operation.mob_id)
+    if not present or operation.revision not in (None, present):
+        return False
+    session.change("DELETE FROM specs WHERE mob_id = ?", (operation.mob_id,))
+    return True
+
+
+# --- realm profiles -----------------------------------------------------------------------------------------
+
+_SELECT_PROFILE: Final = "SELECT name, profile, revision, created_at, updated_at FROM profiles"
+_PUT_PROFILE: Final = (
+    "INSERT INTO profiles (name, profile, revision, created_at, updated_at) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (name) DO UPDATE "
+    "SET profile = excluded.profile, revision = excluded.revision, updated_at = excluded.updated_at"
+)
+
+
+def create_profile(session: Session, operation: ops.CreateProfile) -> StoredRealmProfile:
+    """Create a profile with revision 1."""
+    if session.row("SELECT 1 FROM profiles WHERE name = ?", (operation.name,)) is not None:
+        raise CasConflict(f"realm profile already exists: {operation.name}")
+    now = Timestamp.from_nanos(session.clock())
+    return put_profile(session, StoredRealmProfile(operation.name, operation.profile, 1, now, now))
+
+
+def put_profile(session: Session, profile: StoredRealmProfile) -> StoredRealmProfile:
+    """Set a profile and return it; the time of its creation stays."""
+    created, updated = str(profile.created_at), str(profile.updated_at)
+    session.change(_PUT_PROFILE, (profile.name, profile.profile.text, profile.revision, created, updated))
+    return profile
+
+
+def get_profile(session: Session, operation: Any) -> StoredRealmProfile | None:
+    """Answer a profile."""
+    row = session.row(f"{_SELECT_PROFILE} WHERE name = ?", (operation.name,))
+    return None if row is None else _profile(session, row)
+
+
+def list_profiles(session: Session, _operation: ops.ListProfiles) -> tuple[StoredRealmProfile, ...]:
+    """Answer the profiles by name."""
+    return tuple(_profile(session, row) for row in session.rows(f"{_SELECT_PROFILE} ORDER BY name"))
+
+
+def update_profile(session: Session, operation: ops.UpdateProfile) -> StoredRealmProfile:
+    """Replace a profile of the expected revision."""
+    held = expected_profile(operation.name, get_profile(session, operation), operation.expected_revision)
+    now = Timestamp.from_nanos(session.clock())
+    return put_profile(
+        session,
+        StoredRealmProfile(operation.name, operation.profile, held.revision + 1, held.created_at, now),
+    )
+
+
+def delete_profile(session: Session, operation: ops.DeleteProfile) -> StoredRealmProfile:
+    """Remove a profile of the expected revision, and answer it."""
+    held = expected_profile(operation.name, get_profile(session, operation), operation.expected_revision)
+    session.change("DELETE FROM profiles WHERE name = ?", (operation.name,))
+    return held
+
+
+def _profile(session: Session, row: tuple[Any, ...]) -> StoredRealmProfile:
+    name, text, revision, created_at, updated_at = row
+    place = f"profile {name!r}"
+    document = decode(Document, text, session.shown, place)
+    try:
+        return StoredRealmProfile(name, document, revision, created_at, updated_at)
+    except Serialization as error:
+        raise unreadable(session.shown, f"{place}: ", error) from None

@@ -1,0 +1,256 @@
+"""Whose file it is, and what it takes to use it: found out before anything is written."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+import attrs
+
+from mobstore.backends.sqlite._errors import explain, failure, is_busy
+from mobstore.backends.sqlite._schema import APPLICATION_ID, CONTENT, SCHEMA, VERSION
+from mobstore.backends.sqlite._session import BEGIN_WRITE, COMMIT, ROLLBACK, Trace
+from mobstore.model import ReadFailed, WriteFailed
+
+Connect: TypeAlias = Callable[..., sqlite3.Connection]
+Identity: TypeAlias = tuple[int, int]
+"""Device and inode: which file a path names."""
+
+_CACHED_STATEMENTS: Final = 256
+HANDLES: Final = threading.RLock()
+"""Held while a file or a connection is opened, and during a fork.
+
+Closing the descriptor of a new file would drop the locks of any other connection of this process to it.
+"""
+
+
+@attrs.frozen
+class Location:
+    """Where the storage is: what errors show, what SQLite opens, and the path, None for a VFS of its own."""
+
+    shown: str
+    uri: str
+    path: str | None
+
+    @classmethod
+    def of(cls, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Location:
+        """Return the location of a path, or of a ``file:`` URI.
+
+        Raises:
+            ReadFailed: it names no file.
+        """
+        text = os.fsdecode(path)
+        if text.startswith("file:"):
+            return cls._of_uri(text)
+        if not text or text == ":memory:":
+            raise ReadFailed(f"{text!r}: names no file, and what is in memory is not durable")
+        if "\0" in text:
+            raise ReadFailed(f"{text!r}: a path has no NUL")
+        absolute = os.path.abspath(text)  # noqa: PTH100 - what is not UTF-8 must stay as it is
+        return cls(text, f"file:{quote(os.fsencode(absolute))}?mode=rw", absolute)
+
+    @classmethod
+    def _of_uri(cls, uri: str) -> Location:
+        parts = urlsplit(uri)
+        query = parse_qs(parts.query)
+        if not parts.path or unquote(parts.path) == ":memory:" or query.get("mode") == ["memory"]:
+            raise ReadFailed(f"{uri!r}: names no file, and what is in memory is not durable")
+        if "vfs" in query:
+            return cls(uri, uri, None)
+        return attrs.evolve(cls.of(unquote(parts.path)), shown=uri)
+
+    def identity(self) -> Identity | None:
+        """Return which file the path names now; None where a VFS of its own knows.
+
+        Raises:
+            OSError: it names none.
+        """
+        if self.path is None:
+            return None
+        held = os.stat(self.path)  # noqa: PTH116 - done for every call, and a Path takes three times as long
+        return held.st_dev, held.st_ino
+
+
+# --- opening ------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Opener:
+    """Makes connections to one location, each with the settings that durability needs."""
+
+    location: Location
+    wait: float
+    connect: Connect
+    trace: Trace | None
+
+    def prepare(self) -> Identity | None:
+        """Create the file where there is none, make sure that it is ours, and return which file it is.
+
+        To be called with `HANDLES` held.
+
+        Raises:
+            ReadFailed: it is no file of ours, or of a newer version; it stays as it is.
+            WriteFailed: it, or its directory, cannot be written.
+        """
+        try:
+            return self._prepare()
+        except sqlite3.Error as error:
+            raise failure(ReadFailed, self.location.shown, error, self.wait) from error
+        except OSError as error:
+            raise WriteFailed(f"{self.location.shown}: {error.strerror}") from error
+
+    def _prepare(self) -> Identity | None:
+        if self.location.path is not None:
+            self._create_or_inspect(Path(self.location.path))
+        connection = self._connection()
+        try:
+            self._initialise(connection)
+            self._use_wal(connection)
+        finally:
+            connection.close()
+        return self.location.identity()
+
+    def open(self) -> sqlite3.Connection:
+        """Return a connection to the prepared file.
+
+        Raises:
+            ReadFailed: its settings are not what durability needs.
+        """
+        connection = self._connection()
+        try:
+            self._verify(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connection(self) -> sqlite3.Connection:
+        connection = self.connect(
+            self.location.uri,
+            uri=True,
+            timeout=self.wait,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_CACHED_STATEMENTS,
+        )
+        self._tell(connection, "PRAGMA synchronous = FULL")
+        return connection
+
+    def _tell(self, connection: sqlite3.Connection, sql: str) -> Any:
+        """Send a statement; return the first column of its first row."""
+        if self.trace is not None:
+            self.trace(sql)
+        row = connection.execute(sql).fetchone()
+        return None if row is None else row[0]
+
+    def _refuse(self, rule: str) -> ReadFailed:
+        return ReadFailed(f"{self.location.shown}: {rule}")
+
+    # --- whose file it is -----------------------------------------------------------------------------------
+
+    def _create_or_inspect(self, path: Path) -> None:
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            self._inspect(path)
+
+    def _inspect(self, path: Path) -> None:
+        """Refuse what is not ours, by means that change nothing and take no lock."""
+        held = path.stat()
+        if not stat.S_ISREG(held.st_mode):
+            raise self._refuse("is a directory" if stat.S_ISDIR(held.st_mode) else "is not a regular file")
+        if not (os.access(path, os.R_OK | os.W_OK) and os.access(path.parent, os.W_OK | os.X_OK)):
+            raise WriteFailed(f"{self.location.shown}: the file or its directory is read-only")
+        if held.st_size == 0:
+            return
+        try:
+            self._refuse_foreign(path)
+        except sqlite3.DatabaseError as error:
+            # An interrupted creation leaves a journal, from which SQLite undoes it.
+            if not path.with_name(f"{path.name}-journal").exists():
+                raise self._refuse(explain(error, self.wait)) from None
+
+    def _refuse_foreign(self, path: Path) -> None:
+        uri = f"file:{quote(os.fsencode(path))}?mode=ro&immutable=1"
+        connection = sqlite3.connect(uri, uri=True)
+        try:
+            names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+            self._refuse_owner(connection.execute("PRAGMA application_id").fetchone()[0], names)
+            self._refuse_version(connection.execute("PRAGMA user_version").fetchone()[0])
+        finally:
+            connection.close()
+
+    def _refuse_owner(self, application: int, names: set[str]) -> None:
+        if application == APPLICATION_ID:
+            return
+        if {"mob_runs", "mob_events"} <= names:
+            raise self._refuse("is a file of the original implementation: `mobstore convert` makes it one of ours")
+        raise self._refuse(f"is a SQLite file of another program (application_id {application})")
+
+    def _refuse_version(self, version: int) -> None:
+        if version > VERSION:
+            raise self._refuse(f"has schema version {version}, newer than {VERSION}: use a newer mobstore")
+        if version != VERSION:
+            raise self._refuse(f"has the unknown schema version {version}")
+
+    # --- making it usable -----------------------------------------------------------------------------------
+
+    def _initialise(self, connection: sqlite3.Connection) -> None:
+        """Create the tables in an empty file, and check those of any other."""
+        if self._is_empty(connection):
+            self._create_tables(connection)
+        held = dict(
+            connection.execute("SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
+        )
+        self._refuse_owner(self._tell(connection, "PRAGMA application_id"), set(held))
+        self._refuse_version(self._tell(connection, "PRAGMA user_version"))
+        for name, sql in SCHEMA.items():
+            if held.get(name) != sql:
+                raise self._refuse(f"{name} is not that of schema version {VERSION}")
+
+    def _is_empty(self, connection: sqlite3.Connection) -> bool:
+        return not self._tell(connection, "PRAGMA application_id") and not self._tell(
+            connection, "SELECT count(*) FROM sqlite_schema"
+        )
+
+    def _create_tables(self, connection: sqlite3.Connection) -> None:
+        self._tell(connection, BEGIN_WRITE)
+        try:
+            # Another process may have been first.
+            if self._is_empty(connection):
+                for sql in (*SCHEMA.values(), *CONTENT):
+                    self._tell(connection, sql)
+                self._tell(connection, f"PRAGMA application_id = {APPLICATION_ID}")
+                self._tell(connection, f"PRAGMA user_version = {VERSION}")
+            self._tell(connection, COMMIT)
+        finally:
+            if connection.in_transaction:
+                connection.execute(ROLLBACK)
+
+    def _use_wal(self, connection: sqlite3.Connection) -> None:
+        """Switch to the write-ahead log.  SQLite does not wait for other connections here, so this does."""
+        deadline = time.monotonic() + self.wait
+        while True:
+            try:
+                mode = self._tell(connection, "PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if not is_busy(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.005)
+            else:
+                if mode != "wal":
+                    raise self._refuse(f"the file system allows no write-ahead log (journal mode {mode!r})")
+                return
+
+    def _verify(self, connection: sqlite3.Connection) -> None:
+        mode = self._tell(connection, "PRAGMA journal_mode")
+        level = self._tell(connection, "PRAGMA synchronous")
+        if (mode, level) != ("wal", 2):
+            raise self._refuse(f"journal mode {mode!r} and synchronous {level} are not durable")
