@@ -81,6 +81,11 @@ _OBSERVATIONS: Final[Mapping[str, tuple[Operation[Any], ...]]] = {
 """The reading calls that together show the whole visible state over the pools of ids."""
 
 
+def observations(store: str) -> tuple[Operation[Any], ...]:
+    """Return the reading calls that together show all of a store, over the pools of ids."""
+    return _OBSERVATIONS[store]
+
+
 @attrs.frozen
 class Counterexample:
     """A sequence of calls whose last one did not come to what the contract says."""
@@ -162,6 +167,11 @@ class Comparison:
         self._factory.destroy()
 
 
+_EMPTY, _FULL = pools.RUNS[0], pools.RUNS[3]
+_BEGINNINGS: Final = ((), (_FULL,), (_EMPTY,), (_FULL, pools.RUNS[1]), (_FULL, pools.RUNS[1], pools.RUNS[4]))
+"""Runs to begin with; the simplest beginning first, for that is what shrinking moves to."""
+
+
 class Refinement(RuleBasedStateMachine):
     """A state machine over one rule group; `refinement` makes the subclasses."""
 
@@ -174,10 +184,10 @@ class Refinement(RuleBasedStateMachine):
         super().__init__()
         self.comparison = Comparison(type(self).make(), self.source, self.reached)
 
-    @initialize(run=st.none() | st.sampled_from(pools.RUNS[::-1]))
-    def begin(self, run: MobRun | None) -> None:
-        """Begin with nothing, or with a run to work on."""
-        if run is not None and self.store == "run":
+    @initialize(runs=st.sampled_from(_BEGINNINGS))
+    def begin(self, runs: tuple[MobRun, ...]) -> None:
+        """Begin with nothing, or with runs to work on."""
+        for run in runs if self.store == "run" else ():
             self.comparison.call(ops.CreateRun(run))
 
     @rule()

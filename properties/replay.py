@@ -10,6 +10,7 @@ import argparse
 import gzip
 import json
 import lzma
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
@@ -24,7 +25,9 @@ from mobstore.properties.subject import (
     ManualClock,
     Outcome,
     Reference,
+    UnknownBackend,
     call_port,
+    factory_of,
     normal_message,
     outcome_of,
     same_outcome,
@@ -288,3 +291,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="recorded sequences (default: ours)")
     parser.add_argument("--backend", default="memory", help="memory, sqlite, or package.module:factory")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Replay the files and return the exit code: 1 when an answer differs, 2 when a file cannot be replayed."""
+    report = Report()
+    try:
+        make = factory_of(arguments.backend)
+        for path in arguments.files or bundled():
+            report += replay_file(path, make)
+    except (NotARecording, UnknownBackend) as error:
+        print(f"mobstore replay: {error}", file=sys.stderr)
+        return 2
+    if arguments.json:
+        print(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+    else:
+        for mismatch in report.mismatches[:SHOWN]:
+            print(mismatch)
+        print(report.summary())
+    if not report.sequences:
+        print("mobstore replay: nothing was replayed", file=sys.stderr)
+        return 2
+    return int(bool(report.mismatches))

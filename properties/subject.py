@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 
 import attrs
 
-from mobstore.backends import memory
+from mobstore.backends import memory, sqlite
 from mobstore.backends._base import Clock
 from mobstore.backends._stores import Stores
 from mobstore.model import MobStoreError, Operation, State, step, to_json
@@ -195,6 +195,16 @@ def factory_of(name: str) -> Callable[[], Factory]:
         msg = f"{name!r} is no backend: memory, sqlite, sqlite:DIRECTORY or package.module:factory ({error})"
         raise UnknownBackend(msg) from None
     return made
+
+
+def factory_source(name: str) -> str:
+    """Return the expression that makes a factory of a named backend, for programs that are printed."""
+    kind, _, where = name.partition(":")
+    if name == "memory":
+        return "MemoryFactory()"
+    if kind == "sqlite":
+        return f"SqliteFactory(Path({where!r}))" if where else "SqliteFactory()"
+    return f"__import__({kind!r}, fromlist=['_']).{where}()"
 
 
 class UnknownBackend(Exception):

@@ -1,0 +1,272 @@
+"""``mobstore bench``: how fast our own backends are, as ratios taken in one run.
+
+Machines are noisy, so what is compared is measured in turn, round by round, and the ratio is taken within each
+round; the median counts.  A figure leaves nothing out: a call is the port's method, from its arguments to its
+answer, and on SQLite to the commit on disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import functools
+import platform
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import attrs
+
+from mobstore.backends import aio, memory, sqlite
+from mobstore.backends._stores import Stores
+from mobstore.model import FrameSnapshot, MobRun, MobRunStatus, RunId, Timestamp, from_json, to_text
+from mobstore.model.values import FlowRunState
+from mobstore.properties import report
+
+Work: TypeAlias = Callable[[int], None]
+"""Does its call ``n`` times."""
+
+_STEPS: Final = tuple(f"step-{number}" for number in range(5))
+_RUN_ID: Final = RunId("11111111-0000-4000-8000-000000000001")
+
+
+def _flow_state(granted: int) -> FlowRunState:
+    """A running flow of five steps, as its machine keeps it; ``granted`` makes it one of two."""
+    each = dict.fromkeys
+    return from_json(
+        FlowRunState,
+        {
+            "phase": "Running",
+            "tracked_steps": _STEPS,
+            "ordered_steps": _STEPS,
+            "step_status": each(_STEPS, "Dispatched"),
+            "output_recorded": each(_STEPS, False),  # noqa: FBT003
+            "step_condition_results": each(_STEPS),
+            "step_dependencies": each(_STEPS, _STEPS[:2]),
+            "step_dependency_modes": each(_STEPS, "All"),
+            "step_branches": each(_STEPS, "branch"),
+            "step_collection_policies": each(_STEPS, "All"),
+            "step_quorum_thresholds": each(_STEPS, 1),
+            "step_target_counts": each(_STEPS, 1),
+            "step_target_success_counts": each(_STEPS, 0),
+            "step_target_terminal_failure_counts": each(_STEPS, 0),
+            "ready_frames": ["root"],
+            "ready_frame_membership": ["root"],
+            "active_node_count": granted,
+            "max_active_nodes": 4,
+        },
+    )
+
+
+def _frame(granted: int) -> FrameSnapshot:
+    each = dict.fromkeys
+    return from_json(
+        FrameSnapshot,
+        {
+            "kernel_state": {
+                "phase": "Running",
+                "frame_id": "root",
+                "last_admitted_node": _STEPS[granted],
+                "tracked_nodes": _STEPS,
+                "ordered_nodes": _STEPS,
+                "node_kind": each(_STEPS, "Step"),
+                "node_dependencies": each(_STEPS, ()),
+                "node_dependency_modes": each(_STEPS, "All"),
+                "node_branches": each(_STEPS),
+                "node_status": each(_STEPS, "Ready"),
+                "ready_queue": _STEPS[granted:],
+                "output_recorded": each(_STEPS, False),  # noqa: FBT003
+                "node_condition_results": each(_STEPS),
+            }
+        },
+    )
+
+
+_FLOWS: Final = (_flow_state(0), _flow_state(1))
+_FRAMES: Final = (_frame(0), _frame(1))
+
+
+def _create_run(stores: Stores, frames: int) -> None:
+    stores.runs.create_run(
+        MobRun(
+            _RUN_ID,
+            "mob",
+            "flow",
+            MobRunStatus.RUNNING,
+            _FLOWS[0],
+            None,  # type: ignore[arg-type]
+            Timestamp(0),
+            frames={f"frame-{number}": _FRAMES[0] for number in range(frames)},  # type: ignore[arg-type]
+        )
+    )
+
+
+def _grant(stores: Stores, n: int) -> None:
+    """Grant a node slot and take it back, in turn."""
+    grant = stores.runs.cas_grant_node_slot
+    done = 0
+    for _ in range(n // 2):
+        done += grant(_RUN_ID, _FLOWS[0], _FLOWS[1], "frame-1", _FRAMES[0], _FRAMES[1])
+        done += grant(_RUN_ID, _FLOWS[1], _FLOWS[0], "frame-1", _FRAMES[1], _FRAMES[0])
+    assert done == n // 2 * 2, "every grant must succeed"
+
+
+async def _grant_async(stores: aio.AsyncStores, n: int) -> None:
+    grant = stores.runs.cas_grant_node_slot
+    done = 0
+    for _ in range(n // 2):
+        done += await grant(_RUN_ID, _FLOWS[0], _FLOWS[1], "frame-1", _FRAMES[0], _FRAMES[1])
+        done += await grant(_RUN_ID, _FLOWS[1], _FLOWS[0], "frame-1", _FRAMES[1], _FRAMES[0])
+    assert done == n // 2 * 2, "every grant must succeed"
+
+
+@contextmanager
+def _bare_loop(path: Path) -> Iterator[Work]:
+    """What SQLite itself can do: one row of the size of the states that a grant compares and writes."""
+    text = (to_text(_FLOWS[0]) + to_text(_FRAMES[0]))[:3000].ljust(3000)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("CREATE TABLE cell (key TEXT PRIMARY KEY, value TEXT)")
+        connection.execute("INSERT INTO cell VALUES ('a', ?)", (text,))
+
+        def work(n: int) -> None:
+            execute = connection.execute
+            for number in range(n):
+                execute("BEGIN IMMEDIATE")
+                execute("SELECT value FROM cell WHERE key = ?", ("a",)).fetchone()
+                execute("UPDATE cell SET value = ? WHERE key = ?", (text[:-1] + str(number % 10), "a"))
+                execute("COMMIT")
+
+        yield work
+
+
+@attrs.frozen
+class Figure:
+    """A benchmark's result: calls a second of what is measured and of what it is held against."""
+
+    name: str
+    per_second: float
+    against: str
+    against_per_second: float
+    ratio: float
+    target: str
+    met: bool
+
+
+@attrs.frozen
+class _Benchmark:
+    name: str
+    against: str
+    target: str
+    calls: int
+    met: Callable[[float, float], bool]
+    """Whether the target is met, of calls a second and of the ratio to what it is held against."""
+
+
+def _compare(benchmark: _Benchmark, work: Work, against: Work, rounds: int) -> Figure:
+    speeds: list[tuple[float, float]] = []
+    for _ in range(rounds):
+        speeds.append((_speed(work, benchmark.calls), _speed(against, benchmark.calls)))
+    ratio = statistics.median(left / right for left, right in speeds)
+    per_second = statistics.median(left for left, _ in speeds)
+    other = statistics.median(right for _, right in speeds)
+    met = benchmark.met(per_second, ratio)
+    return Figure(benchmark.name, per_second, benchmark.against, other, ratio, benchmark.target, met)
+
+
+def _speed(work: Work, calls: int) -> float:
+    begun = time.perf_counter()
+    work(calls)
+    return calls / (time.perf_counter() - begun)
+
+
+_FLAT_MEMORY: Final = _Benchmark(
+    "memory: cas_grant_node_slot, 10 frames",
+    "with 10,000 frames",
+    "at least 150,000 a second; at most 1.6 times as fast",
+    40_000,
+    lambda speed, ratio: speed >= 150_000 and ratio <= 1.6,
+)
+_BARE_SQLITE: Final = _Benchmark(
+    "sqlite: cas_grant_node_slot, 10 frames",
+    "bare BEGIN IMMEDIATE, SELECT, UPDATE, COMMIT",
+    "at least 0.5",
+    1_000,
+    lambda _, ratio: ratio >= 0.5,
+)
+_FLAT_SQLITE: Final = _Benchmark(
+    "sqlite: cas_grant_node_slot, 10 frames",
+    "with 10,000 frames",
+    "at most 1.5 times as fast",
+    1_000,
+    lambda _, ratio: ratio <= 1.5,
+)
+_ASYNC_SQLITE: Final = _Benchmark(
+    "sqlite: cas_grant_node_slot, asyncio",
+    "synchronous",
+    "at least 0.7",
+    1_000,
+    lambda _, ratio: ratio >= 0.7,
+)
+
+
+def measure(directory: Path, rounds: int) -> Iterator[Figure]:
+    """Measure everything, with files in ``directory``."""
+    small, large = memory.open(), memory.open()
+    _create_run(small, 10)
+    _create_run(large, 10_000)
+    yield _compare(_FLAT_MEMORY, functools.partial(_grant, small), functools.partial(_grant, large), rounds)
+    with (
+        sqlite.open(directory / "small.db") as few,
+        sqlite.open(directory / "large.db") as many,
+        _bare_loop(directory / "bare.db") as bare,
+    ):
+        _create_run(few, 10)
+        _create_run(many, 10_000)
+        grant = functools.partial(_grant, few)
+        yield _compare(_BARE_SQLITE, grant, bare, rounds)
+        yield _compare(_FLAT_SQLITE, grant, functools.partial(_grant, many), rounds)
+        with asyncio.Runner() as runner:
+            face = aio.AsyncStores(few)
+
+            def awaited(n: int) -> None:
+                runner.run(_grant_async(face, n))
+
+            yield _compare(_ASYNC_SQLITE, awaited, grant, rounds)
+            runner.run(face.close())
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``mobstore bench``."""
+    parser.add_argument("--rounds", type=int, default=7, help="rounds of which the median counts (default: 7)")
+    parser.add_argument("--directory", type=Path, help="where the database files are made (default: temporary)")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and print; the exit code is 0 whether the targets are met or not."""
+    with tempfile.TemporaryDirectory(prefix="mobstore-bench-", dir=arguments.directory) as directory:
+        figures = list(measure(Path(directory), arguments.rounds))
+    if arguments.json:
+        machine = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+        report.print_json({"machine": machine, "figures": [attrs.asdict(figure) for figure in figures]})
+        return 0
+    rows: Sequence[Any] = [
+        (
+            figure.name,
+            f"{figure.per_second:,.0f}/s",
+            f"{figure.against}: {figure.against_per_second:,.0f}/s",
+            f"{figure.ratio:.2f}",
+            f"{figure.target}: {'met' if figure.met else 'MISSED'}",
+        )
+        for figure in figures
+    ]
+    columns = ("benchmark", "median", "held against", "ratio", "target")
+    report.print_table(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}", columns, rows)
+    return 0

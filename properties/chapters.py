@@ -1,0 +1,320 @@
+"""The chapters of the suite: one promise of the contract each, in a fixed order, with its bound stated.
+
+A chapter passes only when it has tested something: one that reached too little is unknown, and unknown is
+never a pass.
+"""
+
+from __future__ import annotations
+
+import enum
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+
+from mobstore.backends._stores import Stores
+from mobstore.model import FEED_CAPACITY, MobRunStatus, evolve, to_json
+from mobstore.model import operations as ops
+from mobstore.properties import pools, replay, smoke
+from mobstore.properties.badinput import bad_calls
+from mobstore.properties.refinement import (
+    GROUPS,
+    Comparison,
+    Mismatch,
+    Profile,
+    RefinementResult,
+    observations,
+    refine,
+    unreached,
+)
+from mobstore.properties.subject import Factory, ManualClock, call_port, opened, outcome_of, same_outcome
+
+
+class Verdict(enum.StrEnum):
+    """What a chapter came to."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@attrs.frozen
+class Result:
+    """The result of a chapter: its verdict, what it tried, and what proves a failure."""
+
+    chapter: str
+    verdict: Verdict
+    seconds: float
+    calls: int
+    detail: str = ""
+    counterexample: str = ""
+
+
+@attrs.frozen
+class Context:
+    """What a chapter tests, and how much of it; ``source`` is the expression that makes a factory."""
+
+    make: Callable[[], Factory]
+    name: str
+    source: str
+    profile: Profile
+    seed: int
+
+
+@attrs.frozen
+class Finding:
+    """What a chapter found: how many calls it made, and a failure or a doubt if there is one."""
+
+    calls: int
+    failure: str = ""
+    doubt: str = ""
+    counterexample: str = ""
+
+
+@attrs.frozen
+class Chapter:
+    """A promise, and how it is checked; ``bound`` says what was tried when it passes."""
+
+    name: str
+    promise: str
+    bound: Callable[[Profile], str]
+    check: Callable[[Context], Finding]
+
+    def run(self, context: Context) -> Result:
+        """Check the promise; whatever goes wrong in the backend is a failure, and never an exception."""
+        begun = time.perf_counter()
+        try:
+            finding = self.check(context)
+        except Mismatch as mismatch:
+            example = mismatch.counterexample
+            finding = Finding(example.calls, "an answer differs", counterexample=example.program())
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises is part of the verdict
+            finding = Finding(0, f"{type(error).__name__}: {error}")
+        verdict = Verdict.FAILED if finding.failure else Verdict.UNKNOWN if finding.doubt else Verdict.PASSED
+        detail = finding.failure or finding.doubt or self.bound(context.profile)
+        seconds = time.perf_counter() - begun
+        return Result(self.name, verdict, seconds, finding.calls, detail, finding.counterexample)
+
+
+def _smoke(context: Context) -> Finding:
+    comparison = Comparison(context.make(), context.source)
+    try:
+        for operation in smoke.CALLS:
+            if not isinstance(operation, ops.Subscribe):
+                comparison.call(operation)
+                comparison.observe(operation.store)
+    finally:
+        comparison.close()
+    return Finding(len(smoke.CALLS))
+
+
+def _bad_input(context: Context) -> Finding:
+    calls = 0
+    with opened(context.make(), ManualClock()) as stores:
+        for operation in smoke.CALLS[:1]:
+            call_port(stores, operation)
+        before = visible_state(stores)
+        for what, call, expected in bad_calls():
+            calls += 1
+            outcome = outcome_of(lambda: call(stores))  # noqa: B023
+            if outcome.kind != expected:
+                return Finding(calls, f"{what}: {outcome.kind or outcome.value!r}, and not {expected}")
+            if visible_state(stores) != before:
+                return Finding(calls, f"{what}: the call was refused and changed something")
+    return Finding(calls)
+
+
+def visible_state(stores: Stores) -> list[Any]:
+    """Return what all the reading calls show, over the pools of ids."""
+    return [outcome_of(lambda: call_port(stores, op)) for store in _STORES for op in observations(store)]  # noqa: B023
+
+
+_STORES: Final = ("run", "event", "metadata", "spec", "profile")
+
+
+def _recordings(context: Context) -> Finding:
+    report = replay.Report()
+    for path in replay.bundled():
+        report += replay.replay_file(path, context.make)
+    if report.mismatches:
+        shown = "\n".join(map(str, report.mismatches[: replay.SHOWN]))
+        return Finding(report.calls, report.summary(), counterexample=shown)
+    return Finding(report.calls)
+
+
+_ROUNDS: Final = 20
+"""How often a rule group is tried with another seed before a call that never succeeded makes it unknown."""
+
+
+def _refinement(group: str) -> Callable[[Context], Finding]:
+    def check(context: Context) -> Finding:
+        results: list[RefinementResult] = []
+        for attempt in range(_ROUNDS):
+            seed = context.seed + attempt * 1_000_003
+            results.append(
+                refine(group, context.make, context.profile, seed, name=context.name, source=context.source)
+            )
+            example = results[-1].counterexample
+            calls = sum(result.calls for result in results)
+            if example is not None:
+                return Finding(calls, f"a counterexample of {example.calls} calls", "", example.program())
+            missed = unreached(results)
+            if not missed:
+                return Finding(calls)
+        return Finding(calls, doubt=f"never made with success: {', '.join(missed)}")
+
+    return check
+
+
+def _handles(context: Context) -> Finding:
+    """Two handles on one storage see each other's calls at once, and a reopened storage has lost nothing."""
+    factory, clock = context.make(), ManualClock()
+    calls = [call for call in smoke.CALLS if not isinstance(call, ops.Subscribe)]
+    try:
+        handles = (factory.open(clock), factory.open(clock))
+        for number, operation in enumerate(calls):
+            call_port(handles[number % 2], operation)
+            for read in observations(operation.store):
+                seen = [outcome_of(lambda: call_port(handle, read)) for handle in handles]  # noqa: B023
+                if not same_outcome(*seen):
+                    return Finding(number + 1, f"two handles disagree about {read} after {operation.call}")
+        before = visible_state(handles[0])
+        handles[0].reopen()
+        if visible_state(handles[0]) != before:
+            return Finding(len(calls), "a reopened storage shows another state")
+    finally:
+        factory.destroy()
+    return Finding(len(calls))
+
+
+def _subscriptions(context: Context) -> Finding:
+    factory, clock = context.make(), ManualClock()
+    try:
+        stores, other = factory.open(clock), factory.open(clock)
+        stores.events.append(pools.EVENTS[0])
+        subscription = stores.events.subscribe()
+        expected = [other.events.append(pools.EVENTS[1])]
+        expected += stores.events.append_batch(pools.EVENTS[2:4])
+        stores.events.clear()
+        expected.append(other.events.append(pools.EVENTS[0]))
+        got: list[Any] = []
+        while len(got) < len(expected) and (delivery := subscription.drain(5.0)).events:
+            got += delivery.events
+        if got != expected:
+            return Finding(6, f"appended {to_json(expected)}, delivered {to_json(got)}")
+        if subscription.drain(0.05).events:
+            return Finding(6, "an event was delivered twice")
+        return _lag(stores, subscription)
+    finally:
+        factory.destroy()
+
+
+def _lag(stores: Stores, subscription: Any) -> Finding:
+    batch = [pools.EVENTS[0]] * (FEED_CAPACITY // 2)
+    for _ in range(2):
+        stores.events.append_batch(batch)
+    stores.events.append_batch(batch[:3])
+    delivery = subscription.drain(5.0)
+    if delivery.lagged != 3 or len(delivery.events) != FEED_CAPACITY:
+        found = f"{delivery.lagged} missed and {len(delivery.events)} delivered"
+        return Finding(9, f"3 events more than {FEED_CAPACITY} were appended: {found}")
+    subscription.close()
+    kind = outcome_of(lambda: subscription.drain(0.0)).kind
+    return Finding(9, "" if kind == "Internal" else f"a closed subscription answers {kind}")
+
+
+_WORKERS: Final = 4
+
+
+def _threads(context: Context) -> Finding:
+    """Threads race for one cell: every round has one winner, and all that was answered is there."""
+    rounds = context.profile.examples
+    factory, clock = context.make(), ManualClock()
+    try:
+        stores = factory.open(clock)
+        stores.runs.create_run(evolve(pools.RUNS[0], {"status": MobRunStatus.RUNNING}))
+        winners = _race(factory, clock, rounds)
+        run = stores.runs.get_run(pools.RUNS[0].run_id)
+    finally:
+        factory.destroy()
+    wrong = {number: count for number, count in winners.items() if count != 1}
+    if wrong:
+        return Finding(
+            rounds * _WORKERS, f"of {_WORKERS} threads with one expectation, {wrong} won (round: winners)"
+        )
+    if run is None or run.flow_state.failure_count != rounds or len(run.step_ledger) != rounds * _WORKERS:
+        return Finding(rounds * _WORKERS, "what was answered is not there")
+    return Finding(2 * rounds * _WORKERS)
+
+
+def _race(factory: Factory, clock: ManualClock, rounds: int) -> Counter[int]:
+    winners: Counter[int] = Counter()
+    errors: list[BaseException] = []
+    barrier, lock = threading.Barrier(_WORKERS), threading.Lock()
+    run_id, first = pools.RUNS[0].run_id, pools.RUNS[0].flow_state
+    states = [first, *(evolve(first, {"failure_count": number + 1}) for number in range(rounds))]
+
+    def work() -> None:
+        try:
+            stores = factory.open(clock)
+            for number in range(rounds):
+                barrier.wait(60)
+                won = stores.runs.cas_flow_state(run_id, states[number], states[number + 1])
+                with lock:
+                    winners[number] += won
+                stores.runs.append_step_entry(run_id, pools.STEP_ENTRIES[0])
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that waits
+            errors.append(error)
+            barrier.abort()
+
+    threads = [threading.Thread(target=work) for _ in range(_WORKERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for error in errors:
+        if not isinstance(error, threading.BrokenBarrierError):
+            raise error
+    return winners
+
+
+def _generated(profile: Profile) -> str:
+    return f"{profile.examples} generated sequences of up to {profile.steps} calls"
+
+
+CHAPTERS: Final[tuple[Chapter, ...]] = (
+    Chapter("smoke", "every call does what the contract says, once", lambda _: "57 calls", _smoke),
+    Chapter("bad-input", "what has no form is refused, and nothing changes", lambda _: "a fixed list", _bad_input),
+    Chapter(
+        "recordings",
+        "every recorded answer of the original is given again",
+        lambda _: "1,292 recorded sequences",
+        _recordings,
+    ),
+    Chapter(
+        "handles",
+        "two handles see one storage, and opening it again loses nothing",
+        lambda _: "57 calls by two handles in turn",
+        _handles,
+    ),
+    *(
+        Chapter(f"refines-{group}", f"{group} calls refine the model", _generated, _refinement(group))
+        for group in GROUPS
+    ),
+    Chapter(
+        "subscriptions",
+        "every event appended after subscribing is delivered once, in order; lag is counted",
+        lambda _: "two handles, a clear, 4,099 events behind",
+        _subscriptions,
+    ),
+    Chapter(
+        "threads",
+        "of calls that race with one expectation exactly one wins",
+        lambda profile: f"{_WORKERS} threads, {profile.examples} rounds",
+        _threads,
+    ),
+)
+"""The chapters in the order in which they are run."""

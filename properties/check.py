@@ -1,0 +1,63 @@
+"""``mobstore check``: hold a backend to the contract, chapter by chapter."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from typing import Final
+
+from mobstore.properties import report
+from mobstore.properties.chapters import CHAPTERS, Chapter, Context
+from mobstore.properties.refinement import PROFILES
+from mobstore.properties.subject import UnknownBackend, factory_of, factory_source
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``mobstore check``."""
+    parser.add_argument(
+        "backend",
+        help="memory, sqlite, sqlite:DIRECTORY (where its files are made), or package.module:factory",
+    )
+    parser.add_argument("--profile", choices=PROFILES, default="ci", help="how much is tried (default: ci)")
+    parser.add_argument("--seed", type=int, help="what is generated (default: drawn, and printed)")
+    parser.add_argument("--chapter", action="append", metavar="NAME", help="only this chapter (may be repeated)")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check the backend and return the exit code."""
+    try:
+        make = factory_of(arguments.backend)
+        chapters = _chosen(arguments.chapter)
+    except (UnknownBackend, LookupError) as error:
+        print(f"mobstore check: {error}", file=sys.stderr)
+        return 2
+    seed = random.SystemRandom().randrange(_SEEDS) if arguments.seed is None else arguments.seed
+    source = factory_source(arguments.backend)
+    context = Context(make, arguments.backend, source, PROFILES[arguments.profile], seed)
+    progress = report.Progress(quiet=arguments.json)
+    results = []
+    for chapter in chapters:
+        progress.begin(chapter)
+        results.append(chapter.run(context))
+        progress.end(results[-1])
+    if arguments.json:
+        report.print_json(report.results_json(context, results))
+    else:
+        report.print_results(context, results)
+    return report.EXIT_CODES[report.overall(results)]
+
+
+_SEEDS: Final = 1_000_000
+
+
+def _chosen(names: list[str] | None) -> list[Chapter]:
+    if not names:
+        return list(CHAPTERS)
+    known = {chapter.name: chapter for chapter in CHAPTERS}
+    for name in names:
+        if name not in known:
+            msg = f"there is no chapter {name!r}: {', '.join(known)}"
+            raise LookupError(msg)
+    return [known[name] for name in names]

@@ -1,0 +1,37 @@
+"""The command line: ``mobstore check``, ``replay``, ``audit``, ``convert``, ``history``, ``bench``.
+
+Exit codes: 0 it holds, 1 a violation, 2 it could not tell (or bad arguments).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+_COMMANDS: Final = {
+    "check": ("mobstore.properties.check", "hold a backend to the contract"),
+    "replay": ("mobstore.properties.replay", "make recorded calls on a backend and compare the answers"),
+    "bench": ("mobstore.properties.bench", "measure our own backends"),
+}
+"""Each command with the module that has its ``add_arguments`` and ``run``; imported when it is asked for."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that the arguments name, and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(prog="mobstore", description=(__doc__ or "").partition("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module, summary) in _COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary)
+        if name in given[:1]:
+            importlib.import_module(module).add_arguments(command)
+    parsed = parser.parse_args(given)
+    code: int = importlib.import_module(_COMMANDS[parsed.command][0]).run(parsed)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

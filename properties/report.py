@@ -1,0 +1,107 @@
+"""Reports: progress while chapters run, a table at the end, or JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import attrs
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+
+from mobstore.properties.chapters import Chapter, Context, Result, Verdict
+
+_STYLES: Final = {Verdict.PASSED: "green", Verdict.FAILED: "bold red", Verdict.UNKNOWN: "yellow"}
+EXIT_CODES: Final = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.UNKNOWN: 2}
+"""What a command returns: 0 it holds, 1 a violation, 2 it could not tell."""
+
+
+def overall(results: Sequence[Result]) -> Verdict:
+    """Return the verdict of a run: nothing tested, or anything unknown, is unknown; any failure is a failure."""
+    verdicts = {result.verdict for result in results}
+    if Verdict.FAILED in verdicts:
+        return Verdict.FAILED
+    return Verdict.PASSED if verdicts == {Verdict.PASSED} else Verdict.UNKNOWN
+
+
+class Progress:
+    """Tells on a terminal which chapter is running, and elsewhere prints a plain line for each that ended."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=quiet, highlight=False, soft_wrap=True)
+        self._quiet = quiet
+        self._status: Status | None = None
+
+    def begin(self, chapter: Chapter) -> None:
+        """Say that a chapter begins."""
+        if self._console.is_terminal and not self._quiet:
+            self._status = self._console.status(f"{chapter.name}: {chapter.promise}")
+            self._status.start()
+
+    def end(self, result: Result) -> None:
+        """Say what a chapter came to."""
+        if self._status is not None:
+            self._status.stop()
+        if self._quiet:
+            return
+        line = Text(f"{result.verdict.value:<8}", style=_STYLES[result.verdict])
+        line.append(f" {result.chapter:<28} {result.seconds:6.1f} s {result.calls:7,} calls  {result.detail}", "")
+        self._console.print(line)
+
+
+def print_results(context: Context, results: Sequence[Result]) -> None:
+    """Print the counterexamples and the closing lines."""
+    console = Console(highlight=False, soft_wrap=True)
+    for result in results:
+        if result.counterexample:
+            console.print(f"\n--- {result.chapter}: {result.detail}", style="bold", markup=False)
+            console.print(result.counterexample, markup=False)
+    verdict = overall(results)
+    counts = ", ".join(
+        f"{sum(result.verdict is kind for result in results)} {kind.value}"
+        for kind in Verdict
+        if any(result.verdict is kind for result in results)
+    )
+    seconds, calls = sum(result.seconds for result in results), sum(result.calls for result in results)
+    console.print(
+        f"\n{context.name}: {verdict.value.upper()} ({counts}; {calls:,} calls in {seconds:.1f} s; "
+        f"profile {context.profile.name}, seed {context.seed})",
+        style=_STYLES[verdict],
+        markup=False,
+    )
+    if verdict is not Verdict.PASSED:
+        console.print(
+            f"again: mobstore check {context.name} --profile {context.profile.name} --seed {context.seed}",
+            markup=False,
+        )
+
+
+def results_json(context: Context, results: Sequence[Result]) -> dict[str, Any]:
+    """Return a run as plain JSON."""
+    return {
+        "backend": context.name,
+        "profile": context.profile.name,
+        "seed": context.seed,
+        "verdict": overall(results).value,
+        "chapters": [attrs.asdict(result) for result in results],
+    }
+
+
+def print_json(value: Any) -> None:
+    """Print JSON for other programs."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=str)
+    print()
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; the first column is text, the others are figures."""
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(table)

@@ -1,0 +1,159 @@
+"""The asyncio face has the same names, answers alike, and never blocks the loop."""
+
+import asyncio
+import inspect
+import time
+
+import pytest
+
+from mobstore.backends import aio, memory, ports, sqlite
+from mobstore.model import Internal, MobRunStatus, NewMobEvent, NotFound, evolve
+from mobstore.properties import pools, smoke
+from mobstore.properties.subject import PORTS, call_port, outcome_of, same_outcome
+
+RUN = evolve(pools.RUNS[0], {"status": MobRunStatus.RUNNING})
+EVENT = NewMobEvent("mob", {"type": "mob_reset"})
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def stores(request, tmp_path):
+    """A bundle of either backend, with a clock that stands still."""
+    clock = lambda: 1_800_000_000_000_000_000  # noqa: E731
+    return memory.open(clock) if request.param == "memory" else sqlite.open(tmp_path / "stores.db", clock=clock)
+
+
+def test_every_call_answers_as_the_synchronous_one(stores):
+    """All 57 calls, awaited, beside the same calls on the memory backend."""
+
+    async def main():
+        reference = memory.open(lambda: 1_800_000_000_000_000_000)
+        async with aio.AsyncStores(stores) as face:
+            for operation in smoke.CALLS[:-1]:
+                if operation.call == "subscribe":
+                    continue
+                port = getattr(face, PORTS[operation.store])
+                arguments = {name: getattr(operation, name) for name in operation.parameters()}
+                answer = await getattr(port, operation.call)(**arguments)
+                expected = outcome_of(lambda op=operation: call_port(reference, op))
+                assert same_outcome(outcome_of(lambda answer=answer: answer), expected), operation.call
+
+    asyncio.run(main())
+
+
+def test_errors_reach_the_caller(stores):
+    """As they would without the face."""
+
+    async def main():
+        async with aio.AsyncStores(stores) as face:
+            with pytest.raises(NotFound):
+                await face.runs.append_step_entry(RUN.run_id, pools.STEP_ENTRIES[0])
+
+    asyncio.run(main())
+
+
+def test_many_tasks_lose_no_update(stores):
+    """Compare-and-swap loops of concurrent tasks."""
+
+    async def add(face, each):
+        done = 0
+        while done < each:
+            seen = (await face.runs.get_run(RUN.run_id)).flow_state
+            following = evolve(seen, {"failure_count": seen.failure_count + 1})
+            done += await face.runs.cas_flow_state(RUN.run_id, seen, following)
+            await asyncio.sleep(0)
+
+    async def main():
+        async with aio.AsyncStores(stores) as face:
+            await face.runs.create_run(RUN)
+            await asyncio.gather(*(add(face, 10) for _ in range(5)))
+            assert (await face.runs.get_run(RUN.run_id)).flow_state.failure_count == 50
+
+    asyncio.run(main())
+
+
+def test_a_subscription_is_awaited_and_loses_nothing_when_cancelled(stores):
+    """What a cancelled drain would have got comes with the next one."""
+
+    async def main():
+        async with aio.AsyncStores(stores) as face:
+            subscription = face.events.subscribe()
+            waiting = asyncio.create_task(subscription.drain(30))
+            await asyncio.sleep(0.05)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            first = await face.events.append(EVENT)
+            assert (await subscription.drain(30)).events == (first,)
+            second = await face.events.append(EVENT)
+            async for event in subscription:
+                assert event == second
+                break
+            subscription.close()
+            with pytest.raises(Internal):
+                await subscription.drain()
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_call_leaves_the_face_usable(tmp_path):
+    """The call may have happened or not; later ones are answered."""
+
+    async def main():
+        async with aio.AsyncStores(sqlite.open(tmp_path / "stores.db")) as face:
+            call = asyncio.create_task(face.specs.put_spec("mob", {}))
+            await asyncio.sleep(0)
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+            assert await face.specs.put_spec("mob", {}) in (1, 2)
+
+    asyncio.run(main())
+
+
+def test_a_slow_disk_does_not_block_the_loop(tmp_path):
+    """While a call waits for its disk, the loop goes on."""
+
+    class SlowEngine:
+        blocks = True
+
+        def execute(self, _operation):
+            time.sleep(0.3)
+
+        def subscribe(self):
+            raise NotImplementedError
+
+        def reopen(self):
+            raise NotImplementedError
+
+        def close(self):
+            pass
+
+    async def main():
+        turns = 0
+
+        async def count():
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0.005)
+
+        async with aio.AsyncStores(memory.Stores(SlowEngine())) as face:
+            counting = asyncio.create_task(count())
+            await face.runs.get_run(RUN.run_id)
+            counting.cancel()
+        assert turns > 5
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "name", ["RunStore", "EventStore", "RuntimeMetadataStore", "SpecStore", "RealmProfileStore"]
+)
+def test_both_faces_have_the_names_and_parameters_of_the_trait(name):
+    """The asyncio port is the synchronous one, awaited."""
+    plain, awaited = getattr(ports, name), getattr(ports, f"Async{name}")
+    methods = [key for key in vars(plain) if not key.startswith("_")]
+    assert methods == [key for key in vars(awaited) if not key.startswith("_")]
+    for method in methods:
+        left, right = (inspect.signature(getattr(port, method)) for port in (plain, awaited))
+        assert list(left.parameters) == list(right.parameters)
+        assert inspect.iscoroutinefunction(getattr(awaited, method)) == (method != "subscribe")

@@ -1,0 +1,88 @@
+"""Refinement testing passes what is right, and rejects every broken backend with a short program."""
+
+import subprocess
+import sys
+
+import hypothesis
+import pytest
+from hypothesis.stateful import run_state_machine_as_test
+
+from mobstore.model import OPERATIONS
+from mobstore.model import operations as ops
+from mobstore.properties import refinement
+from mobstore.properties.refinement import GROUPS, PROFILES, Profile, refine, unreached
+from mobstore.properties.subject import MemoryFactory, SqliteFactory
+from mobstore.properties.zoo import ZOO
+
+SMALL = Profile("small", 12, 15)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("factory", [MemoryFactory, SqliteFactory], ids=lambda factory: factory.name)
+def test_our_backends_refine_the_model(group, factory):
+    """With the developer's own example database, so that a failure is found again at once."""
+    machine = refinement.refinement(group, factory, factory.name, f"{factory.__name__}()")
+    run_state_machine_as_test(machine, settings=SMALL.settings(database=True))
+
+
+def test_the_groups_hold_every_call_that_can_change_something():
+    """Nothing is left out of all groups."""
+    changing = {kind for kind in OPERATIONS.values() if not kind.reads} - {ops.Subscribe}
+    assert set().union(*GROUPS.values()) == changing
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_every_broken_backend_is_rejected_by_its_group(name):
+    """Within six calls, by the group that is there for it."""
+    broken = ZOO[name]
+    for seed in range(6):
+        result = refine(broken.group, broken, PROFILES["ci"], seed, name=name, source=f"ZOO[{name!r}]()")
+        if result.counterexample is not None:
+            assert result.counterexample.calls <= 6
+            return
+    pytest.fail(f"nothing was found: {broken.mistake}")
+
+
+def test_a_seed_reproduces():
+    """The same calls are made again."""
+    first, again, other = (
+        refine("spec", MemoryFactory, SMALL, seed, name="memory", source="MemoryFactory()") for seed in (7, 7, 8)
+    )
+    assert first.reached == again.reached
+    assert first.reached != other.reached
+
+
+def test_a_run_that_reached_too_little_is_told():
+    """What never succeeded is named."""
+    tiny = refine("run-loops", MemoryFactory, Profile("tiny", 1, 1), 0, name="memory", source="MemoryFactory()")
+    assert "cas_start_loop" in unreached([tiny])
+
+
+@pytest.mark.parametrize("name", ["cursor-reused-after-prune", "terminal-run-revived", "completion-time-moves"])
+def test_a_counterexample_is_a_test_to_paste(name, tmp_path):
+    """It fails on the broken backend and passes on a right one."""
+    broken = ZOO[name]
+    result = refine(broken.group, broken, PROFILES["ci"], 1, name=name, source="FACTORY()")
+    assert result.counterexample is not None
+    program = result.counterexample.program()
+    for factory, code in ((f"ZOO[{name!r}]", 1), ("MemoryFactory", 0)):
+        path = tmp_path / f"test_{code}.py"
+        path.write_text(f"from mobstore.properties.zoo import ZOO\n{program}".replace("FACTORY", factory))
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+        )
+        assert done.returncode == code, done.stdout
+        assert (
+            "AssertionError" in done.stdout or "DID NOT RAISE" in done.stdout or "assert" in done.stdout
+        ) == bool(code)
+
+
+def test_profiles_go_from_quick_to_long():
+    """Each tries more than the one before."""
+    sizes = [profile.examples * profile.steps for profile in PROFILES.values()]
+    assert list(PROFILES) == ["quick", "ci", "long"]
+    assert sizes == sorted(sizes)
+    assert isinstance(PROFILES["ci"].settings(), hypothesis.settings)
