@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from mobstore.backends.sqlite._codec import decode, encode, unreadable
@@ -40,9 +41,22 @@ def _authority(session: Session, mob_id: str) -> SupervisorAuthorityRecord | Non
     return record
 
 
+def every_authority(session: Session) -> Iterator[tuple[str, SupervisorAuthorityRecord]]:
+    """Iterate over the mobs that have an authority record, and the records."""
+    for (mob_id,) in session.rows("SELECT mob_id FROM supervisors ORDER BY mob_id"):
+        record = _authority(session, mob_id)
+        assert record is not None, "the mob was just listed"
+        yield mob_id, record
+
+
 def put_authority(session: Session, operation: Any) -> None:
     """Set the authority record of a mob."""
-    session.change(_PUT_AUTHORITY, (operation.mob_id, encode(operation.record)))
+    insert_authority(session, operation.mob_id, operation.record)
+
+
+def insert_authority(session: Session, mob_id: str, record: SupervisorAuthorityRecord) -> None:
+    """Set the authority record of a mob."""
+    session.change(_PUT_AUTHORITY, (mob_id, encode(record)))
 
 
 def load_authority(session: Session, operation: ops.LoadSupervisorAuthority) -> SupervisorAuthorityRecord | None:
@@ -98,8 +112,12 @@ def list_overlays(
 
 def upsert_overlay(session: Session, operation: Any) -> None:
     """Set an overlay."""
-    record = operation.record
-    session.change(_PUT_OVERLAY, (operation.mob_id, record.agent_identity, record.generation, encode(record)))
+    insert_overlay(session, operation.mob_id, operation.record)
+
+
+def insert_overlay(session: Session, mob_id: str, record: ExternalBindingOverlayRecord) -> None:
+    """Set an overlay."""
+    session.change(_PUT_OVERLAY, (mob_id, record.agent_identity, record.generation, encode(record)))
 
 
 def put_overlay_if_absent(session: Session, operation: ops.PutExternalBindingOverlayIfAbsent) -> bool:

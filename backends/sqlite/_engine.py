@@ -16,7 +16,7 @@ from mobstore.backends.sqlite import _events as events
 from mobstore.backends.sqlite import _runs as runs
 from mobstore.backends.sqlite._cells import Program
 from mobstore.backends.sqlite._errors import failure
-from mobstore.backends.sqlite._files import HANDLES, Connect, Location, Opener
+from mobstore.backends.sqlite._files import HANDLES, Connect, Identity, Location, Opener
 from mobstore.backends.sqlite._session import Body, Session, Shared, Trace
 from mobstore.model import ROWS, MobEvent, MobStoreError, Operation, ReadFailed, WriteFailed
 from mobstore.model import operations as ops
@@ -67,6 +67,11 @@ _LONGEST_PAUSE: Final = 0.05
 
 _shared: Final[weakref.WeakValueDictionary[Hashable, Shared]] = weakref.WeakValueDictionary()
 _engines: Final[weakref.WeakSet[SqliteEngine]] = weakref.WeakSet()
+
+
+def is_open_here(identity: Identity) -> bool:
+    """Whether an engine of this process uses the file."""
+    return identity in _shared
 
 
 class SqliteEngine:
@@ -129,18 +134,23 @@ class SqliteEngine:
         kind = type(operation)
         operation.refuse_arguments()
         perform, body = self._handlers[kind]
-        answer: A = self._perform(perform, body, operation, ReadFailed if kind.reads else WriteFailed)
+        answer: A = self.perform(perform, body, operation, ReadFailed if kind.reads else WriteFailed)
         if kind.store == "event" and not kind.reads:
             self._shared.tell()
         return answer
 
-    def _perform(
+    def perform(
         self,
         perform: Callable[[Session, Body, Any], Any],
         body: Body,
         argument: Any,
         error_kind: type[MobStoreError],
     ) -> Any:
+        """Let ``body`` work on ``argument`` in a transaction of the thread's connection.
+
+        Raises:
+            MobStoreError: of ``error_kind``, when the storage fails.
+        """
         try:
             while True:
                 session = self._session(error_kind)
@@ -215,13 +225,13 @@ class SqliteEngine:
 
     def read(self, place: int) -> tuple[tuple[MobEvent, ...], int, int]:
         """Read the feed; see `Feed.read`."""
-        delivery: tuple[tuple[MobEvent, ...], int, int] = self._perform(
+        delivery: tuple[tuple[MobEvent, ...], int, int] = self.perform(
             Session.read, events.read_feed, place, ReadFailed
         )
         return delivery
 
     def _newest(self) -> int:
-        place: int = self._perform(Session.read, events.appended, None, ReadFailed)
+        place: int = self.perform(Session.read, events.appended, None, ReadFailed)
         return place
 
     def wait(self, place: int, timeout: float | None, over: Callable[[], bool]) -> None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from mobstore.backends.sqlite._cells import GROW_LOOP, LEDGERS, PUT_LOOP_OUTPUT, PUT_ROOT_OUTPUT
@@ -99,25 +99,31 @@ def _insert_outputs(session: Session, seq: int, run: MobRun) -> None:
 
 _SELECT_RUN: Final = (
     "SELECT seq, run_id, mob_id, flow_id, status, flow_state, activation_params, created_at, completed_at, "
-    "schema_version FROM runs LEFT JOIN run_params ON run_params.run = seq WHERE "
+    "schema_version FROM runs LEFT JOIN run_params ON run_params.run = seq"
 )
 
 
 def get_run(session: Session, operation: ops.GetRun) -> MobRun | None:
     """Answer a run."""
-    row = session.row(f"{_SELECT_RUN}run_id = ?", (operation.run_id,))
+    row = session.row(f"{_SELECT_RUN} WHERE run_id = ?", (operation.run_id,))
     return None if row is None else _run(session, row)
 
 
 def list_runs(session: Session, operation: ops.ListRuns) -> tuple[MobRun, ...]:
     """Answer the runs of a mob, or of a flow of it, in the order of their creation."""
     if operation.flow_id is None:
-        rows = session.rows(f"{_SELECT_RUN}mob_id = ? ORDER BY seq", (operation.mob_id,))
+        rows = session.rows(f"{_SELECT_RUN} WHERE mob_id = ? ORDER BY seq", (operation.mob_id,))
     else:
         rows = session.rows(
-            f"{_SELECT_RUN}mob_id = ? AND flow_id = ? ORDER BY seq", (operation.mob_id, operation.flow_id)
+            f"{_SELECT_RUN} WHERE mob_id = ? AND flow_id = ? ORDER BY seq", (operation.mob_id, operation.flow_id)
         )
     return tuple(_run(session, row) for row in rows)
+
+
+def every_run(session: Session) -> Iterator[MobRun]:
+    """Iterate over all runs in the order of their creation."""
+    for row in session.rows(f"{_SELECT_RUN} ORDER BY seq"):
+        yield _run(session, row)
 
 
 def _run(session: Session, row: tuple[Any, ...]) -> MobRun:

@@ -1,0 +1,137 @@
+"""Looking into a file of ours, or of the original, without changing it or anything beside it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+from urllib.parse import quote
+
+import attrs
+
+from mobstore.backends.sqlite._engine import is_open_here
+from mobstore.backends.sqlite._errors import explain
+from mobstore.backends.sqlite._schema import APPLICATION_ID, VERSION
+from mobstore.model import ReadFailed
+
+Owner: TypeAlias = Literal["ours", "original"]
+
+ORIGINAL_TABLES: Final = {
+    "mob_events": ("cursor", "event_json"),
+    "mob_event_meta": ("key", "value"),
+    "mob_runs": ("run_id", "run_json"),
+    "mob_specs": ("mob_id", "spec_json"),
+    "mob_runtime_supervisors": ("mob_id", "record_json"),
+    "mob_runtime_binding_overlays": ("mob_id", "agent_identity", "generation", "record_json"),
+    "realm_profiles": ("name", "profile_json", "revision", "created_at", "updated_at"),
+}
+"""The tables of the original's file, and their columns."""
+
+_ATTEMPTS: Final = 5
+
+
+@attrs.frozen
+class Detection:
+    """Whose file it is, or None; ``reason`` says what it is, as the rest of a sentence about it."""
+
+    owner: Owner | None
+    reason: str
+
+
+@contextmanager
+def unchanged(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
+    """Open the file for queries, on one snapshot.
+
+    A write-ahead log beside it is read from a private copy of both, because SQLite would write beside the file
+    to read it in place; only a file that this process has open anyway is read there.
+
+    Raises:
+        ReadFailed: there is no such file, or it cannot be read.
+    """
+    place = Path(path)
+    try:
+        held = place.stat()
+        if not stat.S_ISREG(held.st_mode):
+            raise ReadFailed(f"{place}: is a directory" if place.is_dir() else f"{place}: is not a regular file")
+        if is_open_here((held.st_dev, held.st_ino)):
+            with _connection(place, "mode=ro") as connection:
+                yield connection
+        elif not _has_content(_log_of(place)):
+            with _connection(place, "mode=ro&immutable=1") as connection:
+                yield connection
+        else:
+            with _copied(place) as copy, _connection(copy, "mode=rw") as connection:
+                yield connection
+    except OSError as error:
+        raise ReadFailed(f"{place}: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise ReadFailed(f"{place}: {explain(error, 0)}") from error
+
+
+@contextmanager
+def _connection(path: Path, options: str) -> Iterator[sqlite3.Connection]:
+    uri = f"file:{quote(os.fsencode(path.absolute()))}?{options}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    try:
+        connection.execute("BEGIN")
+        yield connection
+    finally:
+        connection.close()
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+@contextmanager
+def _copied(path: Path) -> Iterator[Path]:
+    """Copy the file and its log to a directory that nobody else can read."""
+    with tempfile.TemporaryDirectory(prefix="mobstore-") as directory:
+        copy = Path(directory) / "copy.db"
+        for _ in range(_ATTEMPTS):
+            before = _state(path)
+            shutil.copyfile(path, copy)
+            shutil.copyfile(_log_of(path), _log_of(copy))
+            if _state(path) == before:
+                break
+        else:
+            raise ReadFailed(f"{path}: changes while it is being read; stop what writes to it")
+        yield copy
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    file, log = path.stat(), _log_of(path).stat()
+    return file.st_ino, file.st_size, file.st_mtime_ns, log.st_ino, log.st_size, log.st_mtime_ns
+
+
+def detect(path: str | os.PathLike[str]) -> Detection:
+    """Return whose file it is; nothing is changed, and no error raised."""
+    try:
+        with unchanged(path) as connection:
+            return owner(connection)
+    except ReadFailed as error:
+        return Detection(None, error.detail.removeprefix(f"{Path(path)}: "))
+
+
+def owner(connection: sqlite3.Connection) -> Detection:
+    """Return whose file a connection has open."""
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if application == APPLICATION_ID:
+        if version != VERSION:
+            return Detection(None, f"is a file of schema version {version}, where {VERSION} is known")
+        return Detection("ours", f"is a file of schema version {version}")
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    if {"mob_runs", "mob_events"} & names:
+        return Detection("original", "is a file of the original implementation")
+    return Detection(None, f"is a SQLite file of another program (application_id {application})")
