@@ -159,7 +159,8 @@ class SqliteEngine:
                     if not session.closed:
                         return self._use(session, perform, body, argument)
         except (sqlite3.Error, OverflowError) as error:
-            raise failure(error_kind, self._location.shown, error, self._wait) from error
+            # The cause is not shown: its message may hold what is stored.
+            raise failure(error_kind, self._location.shown, error, self._wait) from None
 
     @staticmethod
     def _use(session: Session, perform: Callable[[Session, Body, Any], Any], body: Body, argument: Any) -> Any:

@@ -35,7 +35,8 @@ def explain(error: BaseException, wait: float) -> str:
         return f"locked by another connection for longer than {wait:g} s"
     meaning = _MEANING.get(_code(error))
     if meaning is None:
-        return str(error)
+        # Python's message for a text that is not UTF-8 goes on with the text, which may be a secret.
+        return str(error).partition(" with text ")[0]
     return f"{meaning} ({getattr(error, 'sqlite_errorname', '')}: {error})"
 
 

@@ -155,12 +155,12 @@ def snapshot(session: Session, kind: type, text: str, place: str) -> Any:
 
 def _parts(session: Session, seq: int, place: str) -> dict[str, Any]:
     return {
-        "step_ledger": StepLedger(_entries(session, Cell.STEP_LEDGER, seq, place, _step_entry)),
+        "step_ledger": StepLedger(_entries(session, Cell.STEP_LEDGER, seq, place, step_entry)),
         "failure_ledger": FailureLedger(
             _entries(session, Cell.FAILURE_LEDGER, seq, place, lambda text: from_text(FailureLedgerEntry, text))
         ),
         "loop_iteration_ledger": LoopIterationLedger(
-            _entries(session, Cell.ITERATION_LEDGER, seq, place, _iteration_entry)
+            _entries(session, Cell.ITERATION_LEDGER, seq, place, iteration_entry)
         ),
         "flow_authority_inputs": AuthorityLog(
             _entries(session, Cell.AUTHORITY_LOG, seq, place, lambda text: from_text(FlowAuthorityInput, text))
@@ -172,11 +172,13 @@ def _parts(session: Session, seq: int, place: str) -> dict[str, Any]:
     }
 
 
-def _step_entry(step_id: str, agent: str, status: str, output: str, timestamp: str) -> StepLedgerEntry:
+def step_entry(step_id: str, agent: str, status: str, output: str, timestamp: str) -> StepLedgerEntry:
+    """Read a row of the step ledger."""
     return StepLedgerEntry(step_id, agent, status, Payload.parse(output), timestamp)  # type: ignore[arg-type]
 
 
-def _iteration_entry(instance: str, iteration: str, frame_id: str) -> LoopIterationLedgerEntry:
+def iteration_entry(instance: str, iteration: str, frame_id: str) -> LoopIterationLedgerEntry:
+    """Read a row of the iteration ledger."""
     return LoopIterationLedgerEntry(instance, from_text(U64, iteration), frame_id)
 
 

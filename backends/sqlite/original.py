@@ -25,7 +25,7 @@ from mobstore.backends.sqlite._codec import unreadable
 from mobstore.backends.sqlite._engine import SqliteEngine
 from mobstore.backends.sqlite._schema import NEXT_CURSOR
 from mobstore.backends.sqlite._session import Session, Shared
-from mobstore.backends.sqlite.reading import ORIGINAL_TABLES, Detection, detect, owner, unchanged
+from mobstore.backends.sqlite.reading import ORIGINAL_TABLES, Detection, Stored, detect, owner, unchanged
 from mobstore.model import (
     ExternalBindingOverlayRecord,
     MobEvent,
@@ -44,22 +44,23 @@ from mobstore.model import operations as ops
 from mobstore.model._json import Document, dump_json, load_json, sort_keys
 from mobstore.model._records import U64, record
 
-__all__ = ["Content", "Detection", "Stored", "convert", "detect", "export_original", "import_original", "stored"]
+__all__ = [
+    "NEXT_CURSOR",
+    "Content",
+    "Detection",
+    "Stored",
+    "convert",
+    "detect",
+    "export_original",
+    "import_original",
+    "stored",
+]
 
 EVENT_SCHEMA_VERSION: Final = 6
 """The version in the envelope of a stored event."""
 
 
 # --- the records of the original's file ---------------------------------------------------------------------
-
-
-@attrs.frozen
-class Stored:
-    """A row of the original's file: its table and key, and ``read``, which raises `Serialization`."""
-
-    table: str
-    key: tuple[Any, ...]
-    read: Callable[[], Any]
 
 
 @record
@@ -235,8 +236,7 @@ def _read_all(path: str | os.PathLike[str], connection: sqlite3.Connection, tabl
         try:
             yield row.read()
         except Serialization as error:
-            shown = ", ".join(map(repr, row.key))
-            raise unreadable(os.fspath(path), f"{table}[{shown}]", error) from None
+            raise unreadable(os.fspath(path), row.place, error) from None
 
 
 def read_ours(path: str | os.PathLike[str]) -> Content:

@@ -7,10 +7,10 @@ import shutil
 import sqlite3
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote
 
 import attrs
@@ -42,6 +42,21 @@ class Detection:
 
     owner: Owner | None
     reason: str
+
+
+@attrs.frozen
+class Stored:
+    """A row of a file: its table, its key, and ``read``, which returns its value or raises `Serialization`."""
+
+    table: str
+    key: tuple[Any, ...]
+    read: Callable[[], Any]
+
+    @property
+    def place(self) -> str:
+        """The row's table and key, for people."""
+        shown = (text if len(text) <= 80 else f"{text[:77]}..." for text in map(repr, self.key))
+        return f"{self.table}[{', '.join(shown)}]"
 
 
 @contextmanager
@@ -78,6 +93,8 @@ def unchanged(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
 def _connection(path: Path, options: str) -> Iterator[sqlite3.Connection]:
     uri = f"file:{quote(os.fsencode(path.absolute()))}?{options}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    # A text that is not UTF-8 must not hide the other rows; what reads it refuses the surrogates.
+    connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
     try:
         connection.execute("BEGIN")
         yield connection
