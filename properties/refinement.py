@@ -81,6 +81,14 @@ _OBSERVATIONS: Final[Mapping[str, tuple[Operation[Any], ...]]] = {
 """The reading calls that together show the whole visible state over the pools of ids."""
 
 
+def _near(operation: Operation[Any]) -> tuple[Operation[Any], ...]:
+    """The reading calls that show what one call may have changed: all of a small store, one run of the others."""
+    if operation.store != "run":
+        return _OBSERVATIONS[operation.store]
+    run_id = operation.run.run_id if isinstance(operation, ops.CreateRun) else operation.run_id  # type: ignore[attr-defined]
+    return (ops.GetRun(run_id),)
+
+
 def observations(store: str) -> tuple[Operation[Any], ...]:
     """Return the reading calls that together show all of a store, over the pools of ids."""
     return _OBSERVATIONS[store]
@@ -145,9 +153,16 @@ class Comparison:
         self._compare(expected, answered)
         return expected
 
+    def observe_near(self, operation: Operation[Any]) -> None:
+        """Compare what the reading calls show of the things that a call is about."""
+        self._observe(_near(operation))
+
     def observe(self, store: str) -> None:
         """Compare all that the store's reading calls show."""
-        for operation in _OBSERVATIONS[store]:
+        self._observe(_OBSERVATIONS[store])
+
+    def _observe(self, readings: Iterable[Operation[Any]]) -> None:
+        for operation in readings:
             expected = outcome_of(lambda: self._reference.execute(operation))  # noqa: B023
             answered = outcome_of(lambda: call_port(self._stores, operation))  # noqa: B023
             if not same_outcome(expected, answered):
@@ -189,11 +204,17 @@ class Refinement(RuleBasedStateMachine):
         """Begin with nothing, or with runs to work on."""
         for run in runs if self.store == "run" else ():
             self.comparison.call(ops.CreateRun(run))
+        self.comparison.observe(self.store)
 
     @rule()
     def tick(self) -> None:
         """Let the clock go on."""
         self.comparison.tick()
+
+    @rule()
+    def observe(self) -> None:
+        """Look at everything: a call may have changed what it is not about."""
+        self.comparison.observe(self.store)
 
     @rule()
     def reopen(self) -> None:
@@ -210,7 +231,7 @@ def _rule_of(kind: Kind) -> Any:
     def call(self: Refinement, data: st.DataObject) -> None:
         operation = draw_operation(data.draw, kind, self.comparison.state)
         self.comparison.call(operation)
-        self.comparison.observe(self.store)
+        self.comparison.observe_near(operation)
 
     call.__name__ = kind.call
     return rule(data=st.data())(call)
