@@ -147,6 +147,8 @@ class AsyncSubscription:
             Internal: the subscription is closed.
         """
         if self._pending is None:
+            if self._subscription.closed:
+                raise Internal("the subscription is closed")
             loop = asyncio.get_running_loop()
             self._pending = loop.run_in_executor(self._thread, self._subscription.drain, timeout)
         # A thread that has begun to drain cannot be stopped: what it gets must outlive a cancellation.

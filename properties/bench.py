@@ -170,9 +170,7 @@ class _Benchmark:
 
 
 def _compare(benchmark: _Benchmark, work: Work, against: Work, rounds: int) -> Figure:
-    speeds: list[tuple[float, float]] = []
-    for _ in range(rounds):
-        speeds.append((_speed(work, benchmark.calls), _speed(against, benchmark.calls)))
+    speeds = [(_speed(work, benchmark.calls), _speed(against, benchmark.calls)) for _ in range(rounds)]
     ratio = statistics.median(left / right for left, right in speeds)
     per_second = statistics.median(left for left, _ in speeds)
     other = statistics.median(right for _, right in speeds)

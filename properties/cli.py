@@ -14,6 +14,8 @@ from typing import Final
 _COMMANDS: Final = {
     "check": ("mobstore.properties.check", "hold a backend to the contract"),
     "replay": ("mobstore.properties.replay", "make recorded calls on a backend and compare the answers"),
+    "audit": ("mobstore.properties.audit", "say what a database file holds, and what in it is broken"),
+    "convert": ("mobstore.properties.convert", "turn a file of the original into one of ours, or back"),
     "bench": ("mobstore.properties.bench", "measure our own backends"),
 }
 """Each command with the module that has its ``add_arguments`` and ``run``; imported when it is asked for."""
@@ -27,7 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, (module, summary) in _COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary)
         if name in given[:1]:
-            importlib.import_module(module).add_arguments(command)
+            try:
+                importlib.import_module(module).add_arguments(command)
+            except ModuleNotFoundError as error:
+                print(f"mobstore {name}: needs {error.name}: pip install 'mobstore[check]'", file=sys.stderr)
+                return 2
     parsed = parser.parse_args(given)
     code: int = importlib.import_module(_COMMANDS[parsed.command][0]).run(parsed)
     return code

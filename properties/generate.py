@@ -17,7 +17,8 @@ from typing import Final
 
 import attrs
 
-from mobstore.model import OPERATIONS, STORES, _json, _time, operations, values
+from mobstore.model import OPERATIONS, ROWS, STORES, _json, _time, operations, values
+from mobstore.model.wrappers import Absent, Comparison, Equals, NotTerminal, Put, Unknown, Write
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -211,7 +212,52 @@ def _face_header(name: str, store: str, section: str, execute: str, subscription
     )
 
 
-FILES: Final = {"backends/ports.py": ports, "backends/_faces.py": faces}
+def wrapper_table() -> str:
+    """Return the wrapper table as a page."""
+    lines = [
+        "# The wrapper table",
+        "",
+        "Made from `model/wrappers.py` by `mobstore.properties.generate`: do not edit.",
+        "",
+        "Each changing call of the run store is one row. If every comparison holds, all writes happen at once;",
+        "if one does not, nothing does. [The contract](contract.md), section 4, says how to read it.",
+        "",
+        "| call | unknown run | compares | writes | answers |",
+        "|---|---|---|---|---|",
+    ]
+    for row in ROWS:
+        compares = "; ".join(map(_comparison_text, row.comparisons)) or "nothing"
+        writes = "; ".join(map(_write_text, row.writes))
+        answers = "`true`, or `false` when a comparison fails" if row.answers else "nothing"
+        unknown = "`false`" if row.unknown is Unknown.FALSE else f"`{row.unknown.value}`"
+        lines.append(f"| `{row.name}` | {unknown} | {compares} | {writes} | {answers} |")
+    return "\n".join(lines) + "\n"
+
+
+def _comparison_text(comparison: Comparison) -> str:
+    if isinstance(comparison, Equals):
+        return f"{comparison.cell.value} = `{comparison.argument}`"
+    if isinstance(comparison, NotTerminal):
+        return "present status not terminal"
+    if isinstance(comparison, Absent):
+        return f"{comparison.cell.value} absent" + (
+            f" (key of `{comparison.argument}`)" if comparison.argument else ""
+        )
+    return f"{comparison.cell.value} present (else `Internal`)"
+
+
+def _write_text(write: Write) -> str:
+    if isinstance(write, Put):
+        return f"{write.cell.value} := `{write.argument}`"
+    once = ", once" if write.once else ""
+    return f"{write.cell.value} + `{write.argument}`{once}"
+
+
+FILES: Final = {
+    "backends/ports.py": ports,
+    "backends/_faces.py": faces,
+    "specs/wrapper-table.md": wrapper_table,
+}
 """Every generated file, by its path in the checkout, with the function that makes its text."""
 
 

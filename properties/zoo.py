@@ -21,7 +21,7 @@ from mobstore.model.values import LoopIterationLedger, MobRun, StepLedger
 from mobstore.model.wrappers import ROWS, Append, Cell, Comparison, NotTerminal, Row, Unknown, Write
 
 Handlers: TypeAlias = Mapping[type[Operation[Any]], Handler]
-_ROWS: Final = {row.operation: row for row in ROWS}
+_ROWS: Final[Mapping[type[Operation[Any]], Row]] = {row.operation: row for row in ROWS}
 
 
 @attrs.frozen

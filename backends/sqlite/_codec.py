@@ -51,7 +51,7 @@ def _is_plain(hint: Any) -> bool:
         return all(_is_plain(argument) for argument in typing.get_args(hint) if argument is not Ellipsis)
     if hint in (str, int, bool, types.NoneType):
         return True
-    if not isinstance(hint, type) or hasattr(hint, "to_json"):
+    if not isinstance(hint, type) or hasattr(hint, "to_json") or "__slots__" in vars(hint):
         return False
     if issubclass(hint, (str, Enum)):
         return issubclass(hint, str)

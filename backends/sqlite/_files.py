@@ -24,6 +24,8 @@ Identity: TypeAlias = tuple[int, int]
 """Device and inode: which file a path names."""
 
 _CACHED_STATEMENTS: Final = 256
+_SMALLEST_PAGE: Final = 512
+"""SQLite takes a shorter file for an empty one."""
 HANDLES: Final = threading.RLock()
 """Held while a file or a connection is opened, and during a fork.
 
@@ -171,6 +173,8 @@ class Opener:
         if held.st_size == 0:
             return
         try:
+            if held.st_size < _SMALLEST_PAGE:
+                raise sqlite3.DatabaseError("the file is not a SQLite database: it is too short")
             self._refuse_foreign(path)
         except sqlite3.DatabaseError as error:
             # An interrupted creation leaves a journal, from which SQLite undoes it.

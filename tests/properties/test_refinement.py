@@ -73,6 +73,7 @@ def test_a_counterexample_is_a_test_to_paste(name, tmp_path):
             capture_output=True,
             text=True,
             cwd=tmp_path,
+            check=False,
         )
         assert done.returncode == code, done.stdout
         assert (

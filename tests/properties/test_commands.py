@@ -1,0 +1,218 @@
+"""The command line: verdicts, exit codes, and output that people and programs can read."""
+
+import json
+import time
+
+import pytest
+
+from mobstore.properties import chapters, cli, report
+from mobstore.properties.chapters import CHAPTERS, Context, Result, Verdict
+from mobstore.properties.refinement import PROFILES, Profile
+from mobstore.properties.subject import MemoryFactory, SqliteFactory, factory_of
+from mobstore.properties.zoo import ZOO
+
+SMALL = Profile("small", 10, 12)
+
+
+def context(make, name="memory"):
+    return Context(make, name, f"{name}()", SMALL, 3)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
+@pytest.mark.parametrize("factory", [MemoryFactory, SqliteFactory], ids=lambda factory: factory.name)
+def test_every_chapter_passes_our_backends(chapter, factory):
+    """And has made calls."""
+    if chapter.name == "recordings":
+        pytest.skip("test_replay makes these calls file by file")
+    result = chapter.run(context(factory))
+    assert result.verdict is Verdict.PASSED, result
+    assert result.calls > 5
+
+
+class Spoiled(MemoryFactory):
+    """A memory backend of which `spoil` breaks something on opening."""
+
+    def __init__(self, spoil):
+        super().__init__()
+        self._spoil = spoil
+
+    def open(self, clock):
+        stores = super().open(clock)
+        self._spoil(stores)
+        return stores
+
+
+class TwoStorages(MemoryFactory):
+    """Every handle has a storage of its own."""
+
+    def open(self, clock):
+        self._stores = None
+        return super().open(clock)
+
+
+def drop_on_reopen(stores):
+    engine = stores.engine
+    fresh = dict(type(engine)()._stores)
+    stores.reopen = lambda: engine._stores.update(fresh)
+
+
+def deliver_twice(stores):
+    subscribe = stores.events._subscribe
+
+    def subscribe_twice():
+        subscription = subscribe()
+        drain = subscription.drain
+        subscription.drain = lambda timeout=0.0: _doubled(drain(timeout))
+        return subscription
+
+    stores.events._subscribe = subscribe_twice
+
+
+def _doubled(delivery):
+    return chapters.attrs.evolve(delivery, events=delivery.events * 2)
+
+
+def check_then_act(stores):
+    """A compare-and-swap of two calls, with time between them."""
+    execute = stores.runs._execute
+
+    def torn(operation):
+        if operation.call != "cas_flow_state":
+            return execute(operation)
+        run = execute(chapters.ops.GetRun(operation.run_id))
+        time.sleep(0.002)
+        if run is None or run.flow_state != operation.expected:
+            return False
+        execute(chapters.ops.CasFlowState(operation.run_id, run.flow_state, operation.next))
+        return True
+
+    stores.runs._execute = torn
+
+
+def accept_bad_outputs(stores):
+    stores.runs.put_step_output = lambda *_: None
+
+
+BROKEN_TWINS = {
+    "smoke": ZOO["authority-log-forgotten"],
+    "bad-input": lambda: Spoiled(accept_bad_outputs),
+    "recordings": ZOO["cursor-reused-after-prune"],
+    "handles": TwoStorages,
+    "subscriptions": lambda: Spoiled(deliver_twice),
+    "threads": lambda: Spoiled(check_then_act),
+    **{f"refines-{broken.group}": broken for broken in ZOO.values()},
+    "refines-run": ZOO["unknown-run-answers-false"],
+}
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
+def test_every_chapter_rejects_its_broken_twin(chapter):
+    """A check is believed as far as it has caught something."""
+    spoiled = BROKEN_TWINS[chapter.name]
+    runs = (chapter.run(Context(spoiled, "broken", "X()", PROFILES["ci"], seed)) for seed in range(3))
+    assert any(result.verdict is Verdict.FAILED for result in runs)
+
+
+def test_a_backend_that_raises_anything_else_fails():
+    """Whatever it raises is told, and never an exception of the suite."""
+
+    class Raising(MemoryFactory):
+        def open(self, clock):
+            raise OSError("no such disk")
+
+    for chapter in CHAPTERS:
+        if chapter.name.startswith("refines"):
+            continue
+        result = chapter.run(context(Raising))
+        assert (result.verdict, result.detail) == (Verdict.FAILED, "OSError: no such disk")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "code"),
+    [
+        ([], 2),
+        (["passed"], 0),
+        (["passed", "unknown"], 2),
+        (["passed", "unknown", "failed"], 1),
+    ],
+)
+def test_unknown_is_never_a_pass(verdicts, code):
+    """0 holds, 1 a violation, 2 could not tell; nothing tested is not told."""
+    results = [Result("c", Verdict(verdict), 0.0, 1) for verdict in verdicts]
+    assert report.EXIT_CODES[report.overall(results)] == code
+
+
+def test_check_prints_a_line_for_each_chapter(capsys):
+    """Plain lines where there is no terminal, and the seed to do it again."""
+    assert cli.main(["check", "memory", "--profile", "quick", "--seed", "5", "--chapter", "smoke"]) == 0
+    out = capsys.readouterr().out
+    assert "passed   smoke" in out
+    assert "memory: PASSED (1 passed; 57 calls" in out
+    assert "seed 5" in out
+    assert "\x1b" not in out
+
+
+def test_check_of_a_backend_of_one_s_own(capsys, monkeypatch, tmp_path):
+    """``package.module:factory`` on the path."""
+    (tmp_path / "shop.py").write_text(
+        "from mobstore.properties.zoo import ZOO\nfactory = ZOO['delete-ignores-revision']\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert cli.main(["check", "shop:factory", "--seed", "1", "--chapter", "refines-spec"]) == 1
+    out = capsys.readouterr().out
+    assert "def test_counterexample() -> None:" in out
+    assert "stores.specs.delete_spec(" in out
+    assert "again: mobstore check shop:factory --profile ci --seed 1" in out
+
+
+def test_check_prints_json_for_programs(capsys):
+    """And nothing else on standard output."""
+    assert cli.main(["check", "memory", "--seed", "5", "--chapter", "smoke", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["verdict"] == "passed"
+    assert printed["chapters"][0]["calls"] == 57
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "nonsense"],
+        ["check", "memory", "--chapter", "nonsense"],
+        ["replay", "/does/not/exist"],
+        ["replay", "--backend", "nonsense"],
+        ["convert", "/does/not/exist", "/nowhere"],
+        ["audit", "/does/not/exist"],
+    ],
+)
+def test_what_cannot_be_done_is_two_and_a_sentence(arguments, capsys):
+    """Never a traceback."""
+    assert cli.main(arguments) == 2
+    captured = capsys.readouterr()
+    said = captured.err + captured.out
+    assert said.startswith(f"mobstore {arguments[0]}: ") or "could not tell" in said
+    assert "Traceback" not in said
+
+
+def test_replay_prints_the_three_numbers(capsys, tmp_path):
+    """0 without mismatches, 1 with them and their differences, 2 when nothing was replayed."""
+    step = {"store": "spec", "op": "put_spec", "args": {"mob_id": "m", "definition": {}, "revision": None}}
+    path = tmp_path / "a.jsonl"
+    for answer, code, text in ((1, 0, "1 sequences, 1 calls, 0 mismatches"), (2, 1, "$.ok: 2 -> 1")):
+        path.write_text(json.dumps({"sequence": 0, "steps": [{**step, "answer": {"ok": answer}}]}))
+        assert cli.main(["replay", str(path), "--backend", "memory"]) == code
+        assert text in capsys.readouterr().out
+    path.write_text("")
+    assert cli.main(["replay", str(path)]) == 2
+    assert "nothing was replayed" in capsys.readouterr().err
+    path.write_text(json.dumps({"sequence": 0, "steps": [{**step, "answer": {"ok": 2}}]}))
+    assert cli.main(["replay", str(path), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["mismatches"][0]["call"] == "spec put_spec"
+
+
+def test_sqlite_files_are_made_where_they_are_asked_for(tmp_path):
+    """And removed afterwards."""
+    factory = factory_of(f"sqlite:{tmp_path}")()
+    factory.open(lambda: 0)
+    assert len(list(tmp_path.glob("mobstore-*/stores.db"))) == 1
+    factory.destroy()
+    assert list(tmp_path.iterdir()) == []
