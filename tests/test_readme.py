@@ -1,0 +1,43 @@
+"""What the README shows works as it is shown."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from mobstore.properties import cli
+
+README = (Path(__file__).resolve().parent.parent / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_first_program_runs(tmp_path):
+    """On the memory backend, and with the other line on SQLite."""
+    use = next(block for block in BLOCKS if "memory.open()" in block)
+    sqlite = use.replace("import memory", "import sqlite").replace("memory.open()", 'sqlite.open("runs.db")')
+    for program in (use, sqlite):
+        done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_backend_is_plugged_in_as_shown(tmp_path, monkeypatch, capsys):
+    """In under twenty lines, and the command finds it."""
+    plug = next(block for block in BLOCKS if block.startswith("# shop.py"))
+    assert len(plug.splitlines()) < 20
+    (tmp_path / "shop.py").write_text(plug)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert cli.main(["check", "shop:ShopFactory", "--profile", "quick", "--seed", "1", "--chapter", "smoke"]) == 0
+    assert "shop:ShopFactory: PASSED" in capsys.readouterr().out
+
+
+def test_every_command_of_the_table_exists(capsys):
+    """And has a help of its own."""
+    commands = re.findall(r"\| `mobstore (\w+)", README)
+    assert len(commands) >= 5
+    for command in commands:
+        try:
+            cli.main([command, "--help"])
+        except SystemExit as ended:
+            assert ended.code == 0
+        assert "usage: mobstore" in capsys.readouterr().out
