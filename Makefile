@@ -19,7 +19,6 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p mobstore.model -p mobstore.backends -p mobstore.properties
-	$(BIN)/mypy tests
 	$(BIN)/lint-imports
 
 bench: $(READY)
