@@ -12,7 +12,15 @@ from typing import Annotated, Any, Final, TypeVar
 
 import attrs
 
-from mobstore.model import FrozenMap, ReadFailed, Serialization, from_text, to_text
+from mobstore.model import (
+    ExternalBindingOverlayRecord,
+    FrozenMap,
+    ReadFailed,
+    Serialization,
+    SupervisorAuthorityRecord,
+    from_text,
+    to_text,
+)
 
 T = TypeVar("T")
 
@@ -91,6 +99,27 @@ class Texts:
             del held[next(iter(held))]
 
 
+def read_secret(hint: Any, text: str) -> Any:
+    """Read the text of a record that holds secrets.
+
+    Raises:
+        Serialization: it is not such a record; tells the path and the rule as far as no value stands in it.
+    """
+    try:
+        return from_text(hint, text)
+    except Serialization as error:
+        detail = error.detail
+    if "'" in detail or '"' in detail:
+        path, _, rule = detail.partition(": ")
+        detail = (
+            f"{path}: {'not JSON' if rule.startswith('not JSON') else 'breaks its rule'} (the value is not shown)"
+        )
+    raise Serialization(detail)
+
+
+_SECRET: Final = (SupervisorAuthorityRecord, ExternalBindingOverlayRecord)
+
+
 def decode(hint: Any, text: str, shown: str, place: str) -> Any:
     """Read the text of a column.
 
@@ -98,7 +127,7 @@ def decode(hint: Any, text: str, shown: str, place: str) -> Any:
         ReadFailed: it is not such a value; names the file ``shown``, the ``place`` in it, and the rule.
     """
     try:
-        return from_text(hint, text)
+        return read_secret(hint, text) if hint in _SECRET else from_text(hint, text)
     except Serialization as error:
         raise unreadable(shown, place, error) from None
 

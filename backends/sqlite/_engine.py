@@ -70,8 +70,8 @@ _engines: Final[weakref.WeakSet[SqliteEngine]] = weakref.WeakSet()
 
 
 def is_open_here(identity: Identity) -> bool:
-    """Whether an engine of this process uses the file."""
-    return identity in _shared
+    """Whether a connection of this process has the file open; with `HANDLES` held it stays so, unless one ends."""
+    return any(engine.has_open(identity) for engine in list(_engines))
 
 
 class SqliteEngine:
@@ -201,6 +201,10 @@ class SqliteEngine:
             self._local.session = session
         self._check_identity(error_kind)
         return session
+
+    def has_open(self, identity: Identity) -> bool:
+        """Whether a connection of this engine has that file open."""
+        return self._identity == identity and any(not session.closed for session in list(self._sessions))
 
     def close(self) -> None:
         """Give back every handle, after the calls under way; see `Engine.close`."""

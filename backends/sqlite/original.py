@@ -21,7 +21,7 @@ from mobstore.backends._base import system_clock
 from mobstore.backends.sqlite import _documents as documents
 from mobstore.backends.sqlite import _events as events
 from mobstore.backends.sqlite import _runs as runs
-from mobstore.backends.sqlite._codec import unreadable
+from mobstore.backends.sqlite._codec import read_secret, unreadable
 from mobstore.backends.sqlite._engine import SqliteEngine
 from mobstore.backends.sqlite._schema import NEXT_CURSOR
 from mobstore.backends.sqlite._session import Session, Shared
@@ -76,9 +76,11 @@ class _Spec:
 
 
 def stored(connection: sqlite3.Connection, table: str) -> Iterator[Stored]:
-    """Iterate over the rows of one of the original's tables, in the order in which they were made."""
+    """Iterate over the rows of one of the original's tables: runs in the order of their creation, others by key."""
     keys, read = _READERS[table]
-    for row in connection.execute(f"SELECT {', '.join(ORIGINAL_TABLES[table])} FROM {table} ORDER BY rowid"):
+    columns = ORIGINAL_TABLES[table]
+    order = "rowid" if table == "mob_runs" else ", ".join(columns[:keys])
+    for row in connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {order}"):
         yield Stored(table, row[:keys], lambda row=row: read(*row))  # type: ignore[misc]
 
 
@@ -130,13 +132,13 @@ def _read_spec(mob_id: str, text: object) -> tuple[str, Document, int]:
 
 
 def _read_authority(mob_id: str, text: object) -> tuple[str, SupervisorAuthorityRecord]:
-    return mob_id, from_text(SupervisorAuthorityRecord, _text(text))
+    return mob_id, read_secret(SupervisorAuthorityRecord, _text(text))
 
 
 def _read_overlay(
     mob_id: str, agent: object, generation: object, text: object
 ) -> tuple[str, ExternalBindingOverlayRecord]:
-    overlay: ExternalBindingOverlayRecord = from_text(ExternalBindingOverlayRecord, _text(text))
+    overlay: ExternalBindingOverlayRecord = read_secret(ExternalBindingOverlayRecord, _text(text))
     _agree("agent_identity", agent, overlay.agent_identity)
     _agree("generation", generation, overlay.generation)
     return mob_id, overlay
@@ -164,7 +166,7 @@ _READERS: Final[dict[str, tuple[int, Callable[..., Any]]]] = {
 
 @attrs.frozen
 class Content:
-    """Everything that either file holds, each list in the order in which its records were made, or by key."""
+    """Everything that either file holds: runs in the order of their creation, all else by key."""
 
     runs: tuple[MobRun, ...]
     events: tuple[MobEvent, ...]

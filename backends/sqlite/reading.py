@@ -8,7 +8,7 @@ import sqlite3
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote
@@ -17,6 +17,7 @@ import attrs
 
 from mobstore.backends.sqlite._engine import is_open_here
 from mobstore.backends.sqlite._errors import explain
+from mobstore.backends.sqlite._files import HANDLES
 from mobstore.backends.sqlite._schema import APPLICATION_ID, VERSION
 from mobstore.model import ReadFailed
 
@@ -74,19 +75,19 @@ def unchanged(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
         held = place.stat()
         if not stat.S_ISREG(held.st_mode):
             raise ReadFailed(f"{place}: is a directory" if place.is_dir() else f"{place}: is not a regular file")
-        if is_open_here((held.st_dev, held.st_ino)):
-            with _connection(place, "mode=ro") as connection:
-                yield connection
-        elif not _has_content(_log_of(place)):
-            with _connection(place, "mode=ro&immutable=1") as connection:
-                yield connection
-        else:
-            with _copied(place) as copy, _connection(copy, "mode=rw") as connection:
-                yield connection
+        with ExitStack() as stack:
+            # Closing a copied file would drop the locks of a connection of this process: none may begin meanwhile.
+            with HANDLES:
+                source, options = place, "mode=ro"
+                if not is_open_here((held.st_dev, held.st_ino)):
+                    options = "mode=ro&immutable=1"
+                    if _has_content(_log_of(place)):
+                        source, options = stack.enter_context(_copied(place)), "mode=rw"
+            yield stack.enter_context(_connection(source, options))
     except OSError as error:
         raise ReadFailed(f"{place}: {error.strerror}") from error
     except sqlite3.Error as error:
-        raise ReadFailed(f"{place}: {explain(error, 0)}") from error
+        raise ReadFailed(f"{place}: {explain(error, 0)}") from None
 
 
 @contextmanager

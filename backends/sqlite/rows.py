@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from mobstore.backends.sqlite._codec import read_secret
 from mobstore.backends.sqlite._runs import iteration_entry, step_entry
 from mobstore.backends.sqlite._schema import SCHEMA
 from mobstore.backends.sqlite.reading import Stored
@@ -68,7 +69,7 @@ def _indexed_event(
 
 
 def _overlay(agent: str, generation: int, text: str) -> ExternalBindingOverlayRecord:
-    overlay: ExternalBindingOverlayRecord = from_text(ExternalBindingOverlayRecord, text)
+    overlay: ExternalBindingOverlayRecord = read_secret(ExternalBindingOverlayRecord, text)
     if (overlay.agent_identity, overlay.generation) != (agent, generation):
         raise Serialization(": the record is of another agent or generation than its key")
     return overlay
@@ -110,7 +111,7 @@ _RULES: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...], Callable[..., An
     "events": (("cursor",), (*_EVENT, "terminal_run", "terminal_flow"), _indexed_event),
     "feed": (("place",), _EVENT, _event),
     "meta": (("key",), ("value",), converter(U64)),
-    "supervisors": (("mob_id",), ("record",), _text_of(SupervisorAuthorityRecord)),
+    "supervisors": (("mob_id",), ("record",), functools.partial(read_secret, SupervisorAuthorityRecord)),
     "overlays": (
         ("mob_id", "agent_identity", "generation"),
         ("agent_identity", "generation", "record"),
