@@ -116,8 +116,10 @@ def converter(hint: Any) -> Convert:
         return _PLAIN[hint]
     if issubclass(hint, enum.Enum):
         return _enum_converter(hint)
-    if issubclass(hint, (Log, SparseList)):
+    if issubclass(hint, Log):
         return _sequence_converter(hint, hint.item)
+    if issubclass(hint, SparseList):
+        return _sparse_converter(hint, hint.item)
     if hasattr(hint, "of"):
         return hint.of  # type: ignore[no-any-return]
     return functools.partial(from_json, hint)
@@ -256,6 +258,24 @@ def _sequence_converter(kind: type, item: Any) -> Convert:
         return value if type(value) is kind else kind(_items(value, convert_item))
 
     return convert
+
+
+def _sparse_converter(kind: type, item: Any) -> Convert:
+    """A sparse list is made from a list, or from a mapping of the places that were written."""
+    convert_dense, convert_item = _sequence_converter(kind, item), converter(item)
+
+    def convert(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return convert_dense(value)
+        return kind(dict(_entries(value, _place, convert_item)))
+
+    return convert
+
+
+def _place(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        _refuse(value, "a place in a list")
+    return value
 
 
 _GENERIC: dict[Any, Callable[..., Convert]] = {

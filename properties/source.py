@@ -47,7 +47,7 @@ def _collection(value: Any) -> str:
     if isinstance(value, SparseList):
         return "{" + ", ".join(f"{place}: {as_python(item)}" for place, item in value.written()) + "}"
     items = ", ".join(as_python(item) for item in (sorted(value) if isinstance(value, frozenset) else value))
-    return f"({items},)" if isinstance(value, tuple) and len(value) == 1 else f"({items})"
+    return f"[{items}]"
 
 
 def _record(value: Any) -> str:
@@ -95,6 +95,12 @@ def _assertion(operation: Operation[Any], expected: Outcome) -> list[str]:
     call = call_source(operation)
     if expected.kind is not None:
         return [f"    with pytest.raises({expected.kind}):", f"        {call}"]
+    if isinstance(expected.value, tuple):
+        items = (
+            f"Document.of({as_python(item)})" if isinstance(item, Json) else as_python(item)
+            for item in expected.value
+        )
+        return [f"    assert {call} == tuple([{', '.join(items)}])"]
     if expected.value is None or isinstance(expected.value, bool):
         return [f"    assert {call} is {expected.value}"]
     return [f"    assert {call} == {as_python(expected.value)}"]

@@ -154,15 +154,15 @@ def test_check_prints_a_line_for_each_chapter(capsys):
 
 def test_check_of_a_backend_of_one_s_own(capsys, monkeypatch, tmp_path):
     """``package.module:factory`` on the path."""
-    (tmp_path / "shop.py").write_text(
+    (tmp_path / "mine.py").write_text(
         "from mobstore.properties.zoo import ZOO\nfactory = ZOO['delete-ignores-revision']\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert cli.main(["check", "shop:factory", "--seed", "1", "--chapter", "refines-spec"]) == 1
+    assert cli.main(["check", "mine:factory", "--seed", "1", "--chapter", "refines-spec"]) == 1
     out = capsys.readouterr().out
     assert "def test_counterexample() -> None:" in out
     assert "stores.specs.delete_spec(" in out
-    assert "again: mobstore check shop:factory --profile ci --seed 1" in out
+    assert "again: mobstore check mine:factory --profile ci --seed 1" in out
 
 
 def test_check_prints_json_for_programs(capsys):

@@ -58,7 +58,19 @@ def test_a_run_that_reached_too_little_is_told():
     assert "cas_start_loop" in unreached([tiny])
 
 
-@pytest.mark.parametrize("name", ["cursor-reused-after-prune", "terminal-run-revived", "completion-time-moves"])
+PASTED = (
+    "cursor-reused-after-prune",
+    "terminal-run-revived",
+    "completion-time-moves",
+    "integers-as-doubles",
+    "microsecond-times",
+    "output-moved-to-the-end",
+    "compare-inserts",
+    "generation-sorted-as-text",
+)
+
+
+@pytest.mark.parametrize("name", PASTED)
 def test_a_counterexample_is_a_test_to_paste(name, tmp_path):
     """It fails on the broken backend and passes on a right one."""
     broken = ZOO[name]
