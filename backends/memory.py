@@ -24,11 +24,12 @@ A = TypeVar("A")
 class _Store:
     """One store's state and the lock that its changes take."""
 
-    __slots__ = ("changed", "state")
+    __slots__ = ("changed", "lock", "state")
 
     def __init__(self, state: Any) -> None:
         self.state = state
-        self.changed = threading.Condition(threading.Lock())
+        self.lock = threading.Lock()
+        self.changed = threading.Condition(self.lock)
 
 
 class MemoryEngine:
@@ -44,49 +45,46 @@ class MemoryEngine:
         self, clock: Clock = system_clock, handlers: Mapping[type[Operation[Any]], Handler] = HANDLERS
     ) -> None:
         self._clock = clock
-        self._handlers = handlers
-        self._stores: Final = {name: _Store(value) for name, value in attrs.asdict(State(), recurse=False).items()}
+        stores = {name: _Store(value) for name, value in attrs.asdict(State(), recurse=False).items()}
+        self._events = stores["event"]
+        self._calls: Final = {kind: (stores[kind.store], handle) for kind, handle in handlers.items()}
         self._closed = False
 
     def execute(self, operation: Operation[A]) -> A:
         """Do the call; see `Engine.execute`."""
-        kind = type(operation)
-        store = self._stores[operation.store]
-        handle = self._handlers[kind]
+        store, handle = self._calls[type(operation)]
         if self._closed:
-            raise (ReadFailed if kind.reads else WriteFailed)("the store is closed")
+            raise (ReadFailed if operation.reads else WriteFailed)("the store is closed")
         answer: A
-        if kind.reads:
+        if operation.reads:
             _, answer = handle(store.state, operation, 0)
             return answer
-        with store.changed:
+        with store.lock:
             store.state, answer = handle(store.state, operation, self._clock())
-            if kind.store == "event":
-                store.changed.notify_all()
+        if store is self._events:
+            self.wake()
         return answer
 
     def subscribe(self) -> Subscription:
         """Begin to deliver the events appended from now on."""
         if self._closed:
             raise ReadFailed("the store is closed")
-        return Subscription(self, self._stores["event"].state.appended)
+        return Subscription(self, self._events.state.appended)
 
     def read(self, place: int) -> tuple[tuple[MobEvent, ...], int, int]:
         """Read the feed; see `Feed.read`."""
-        return drain(self._stores["event"].state, place)
+        return drain(self._events.state, place)
 
     def wait(self, place: int, timeout: float | None, over: Callable[[], bool]) -> None:
         """Wait for the feed to grow; see `Feed.wait`."""
-        events = self._stores["event"]
-        with events.changed:
-            if not over() and events.state.appended <= place:
-                events.changed.wait(timeout)
+        with self._events.changed:
+            if not over() and self._events.state.appended <= place:
+                self._events.changed.wait(timeout)
 
     def wake(self) -> None:
         """Let everybody who waits look again."""
-        events = self._stores["event"]
-        with events.changed:
-            events.changed.notify_all()
+        with self._events.changed:
+            self._events.changed.notify_all()
 
     def reopen(self) -> None:
         """Use the storage again: what is in memory was never away."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
 import attrs
-from rpds import HashTrieSet
+from rpds import HashTrieMap, HashTrieSet
 
 from mobstore.model import operations as ops
 from mobstore.model._collections import Log, OrderedTrieMap, TrieMap
@@ -64,11 +64,11 @@ class _Events(Log[MobEvent]):
     item = MobEvent
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class RunStoreState:
     """The runs by id, and the ids of each mob in the order of creation."""
 
-    runs: TrieMap[RunId, MobRun] = TrieMap()
+    runs: "HashTrieMap[RunId, MobRun]" = HashTrieMap()
     of_mob: TrieMap[MobId, _RunIds] = TrieMap()
 
 
@@ -148,41 +148,58 @@ CURRENT: Final[dict[Cell, Callable[[MobRun, Any], Any]]] = {
 """What a cell holds; None when it is absent."""
 
 
-def _put_status(run: MobRun, _op: Any, status: Any, now: int) -> dict[str, Any]:
+Changes: TypeAlias = dict[str, Any]
+"""The fields of a run that a call replaces."""
+
+
+def _put_status(changes: Changes, run: MobRun, _op: Any, status: Any, now: int) -> None:
+    changes["status"] = status
     if status in _TERMINAL and run.completed_at is None:
-        return {"status": status, "completed_at": Timestamp.from_nanos(now)}
-    return {"status": status}
+        changes["completed_at"] = Timestamp.from_nanos(now)
 
 
-def _put_step_output(run: MobRun, op: Any, output: Any, _now: int) -> dict[str, Any]:
+def _put_flow_state(changes: Changes, _run: MobRun, _op: Any, flow_state: Any, _now: int) -> None:
+    changes["flow_state"] = flow_state
+
+
+def _put_frame(changes: Changes, run: MobRun, op: Any, frame: Any, _now: int) -> None:
+    changes["frames"] = run.frames.set(op.frame_id, frame)
+
+
+def _put_loop(changes: Changes, run: MobRun, op: Any, loop: Any, _now: int) -> None:
+    changes["loops"] = run.loops.set(op.loop_instance_id, loop)
+
+
+def _put_step_output(changes: Changes, run: MobRun, op: Any, output: Any, _now: int) -> None:
     ledger = run.step_ledger
     place = ledger.last(op.step_id)
     assert place is not None, "the row compares that the step has an entry"
-    return {"step_ledger": ledger.replace(place, evolve(ledger[place], {"output": output}))}
+    changes["step_ledger"] = ledger.replace(place, evolve(ledger[place], {"output": output}))
 
 
-def _put_output(run: MobRun, op: Any, output: Any, _now: int) -> dict[str, Any]:
+def _put_output(changes: Changes, run: MobRun, op: Any, output: Any, _now: int) -> None:
     key = op.step_output_key
     if op.loop_context is None:
-        return {"root_step_outputs": run.root_step_outputs.set(key, output)}
+        changes["root_step_outputs"] = run.root_step_outputs.set(key, output)
+        return
     loop_id, iteration = op.loop_context
     iterations = run.loop_iteration_outputs.get(loop_id, _NO_ITERATIONS)
     outputs: OrderedTrieMap[str, Any] = iterations[iteration] if iteration < len(iterations) else iterations.empty()
     iterations = iterations.set(iteration, outputs.set(key, output))
-    return {"loop_iteration_outputs": run.loop_iteration_outputs.set(loop_id, iterations)}
+    changes["loop_iteration_outputs"] = run.loop_iteration_outputs.set(loop_id, iterations)
 
 
 _NO_ITERATIONS: Final = IterationOutputs()
 
-_PUT: Final[dict[Cell, Callable[[MobRun, Any, Any, int], dict[str, Any]]]] = {
+_PUT: Final[dict[Cell, Callable[[Changes, MobRun, Any, Any, int], None]]] = {
     Cell.STATUS: _put_status,
-    Cell.FLOW_STATE: lambda _run, _op, flow_state, _: {"flow_state": flow_state},
-    Cell.FRAME: lambda run, op, frame, _: {"frames": run.frames.set(op.frame_id, frame)},
-    Cell.LOOP: lambda run, op, loop, _: {"loops": run.loops.set(op.loop_instance_id, loop)},
+    Cell.FLOW_STATE: _put_flow_state,
+    Cell.FRAME: _put_frame,
+    Cell.LOOP: _put_loop,
     Cell.STEP_OUTPUT: _put_step_output,
     Cell.OUTPUT: _put_output,
 }
-"""The fields of the run that change when a cell is set."""
+"""What setting a cell changes in its run."""
 
 LEDGERS: Final[dict[Cell, str]] = {
     Cell.STEP_LEDGER: "step_ledger",
@@ -218,14 +235,23 @@ def _comparison(comparison: Comparison) -> Callable[[MobRun, Any], bool]:
     return present
 
 
-def _write(write: Write) -> Callable[[MobRun, Any, int], dict[str, Any]]:
+def _write(write: Write) -> Callable[[Changes, MobRun, Any, int], None]:
+    """Return the function that adds to the changes of a run what a write comes to."""
     argument = operator.attrgetter(write.argument)
     if isinstance(write, Put):
         put = _PUT[write.cell]
-        return lambda run, op, now: put(run, op, argument(op), now)
+
+        def set_cell(changes: Changes, run: MobRun, op: Any, now: int) -> None:
+            put(changes, run, op, argument(op), now)
+
+        return set_cell
     field = LEDGERS[write.cell]
     append = _appending(write)
-    return lambda run, op, _: {field: append(getattr(run, field), argument(op))}
+
+    def append_to(changes: Changes, run: MobRun, op: Any, _now: int) -> None:
+        changes[field] = append(getattr(run, field), argument(op))
+
+    return append_to
 
 
 def _appending(write: Append) -> Callable[[Any, Any], Any]:
@@ -267,10 +293,10 @@ def row_handler(row: Row) -> Handler:
                 return state, False
         if authority is not None:
             refuse_inputs(getattr(op, authority))
-        changes: dict[str, Any] = {}
+        changes: Changes = {}
         for write in writes:
-            changes.update(write(run, op, now))
-        return RunStoreState(state.runs.set(op.run_id, evolve(run, changes)), state.of_mob), answer
+            write(changes, run, op, now)
+        return RunStoreState(state.runs.insert(op.run_id, evolve(run, changes)), state.of_mob), answer
 
     return handle
 
@@ -283,7 +309,7 @@ def _create_run(state: RunStoreState, op: ops.CreateRun, _now: int) -> tuple[Run
     if run.run_id in state.runs:
         raise Internal(f"run already exists: {run.run_id}")
     of_mob = state.of_mob.get(run.mob_id, _NO_RUNS).append(run.run_id)
-    return RunStoreState(state.runs.set(run.run_id, run), state.of_mob.set(run.mob_id, of_mob)), None
+    return RunStoreState(state.runs.insert(run.run_id, run), state.of_mob.set(run.mob_id, of_mob)), None
 
 
 _NO_RUNS: Final = _RunIds()

@@ -176,7 +176,7 @@ def _first_entry_output(state: RunStoreState, op: Any, now: int) -> tuple[RunSto
 
 
 def _with_run(state: RunStoreState, run: MobRun, changes: Mapping[str, Any]) -> RunStoreState:
-    return RunStoreState(state.runs.set(run.run_id, evolve(run, changes)), state.of_mob)
+    return RunStoreState(state.runs.insert(run.run_id, evolve(run, changes)), state.of_mob)
 
 
 def _absent_by_step_and_agent(state: RunStoreState, op: Any, now: int) -> tuple[RunStoreState, Any]:

@@ -134,7 +134,7 @@ def spoil(comparison, state, operation):
 
 
 def with_run(state, run, **changes):
-    runs = state.run.runs.set(run.run_id, evolve(run, changes))
+    runs = state.run.runs.insert(run.run_id, evolve(run, changes))
     return attrs.evolve(state, run=attrs.evolve(state.run, runs=runs))
 
 

@@ -52,8 +52,8 @@ class TwoStorages(MemoryFactory):
 
 def drop_on_reopen(stores):
     engine = stores.engine
-    fresh = dict(type(engine)()._stores)
-    stores.reopen = lambda: engine._stores.update(fresh)
+    fresh = type(engine)()._calls
+    stores.reopen = lambda: engine._calls.update(fresh)
 
 
 def deliver_twice(stores):
@@ -111,6 +111,13 @@ def test_every_chapter_rejects_its_broken_twin(chapter):
     spoiled = BROKEN_TWINS[chapter.name]
     runs = (chapter.run(Context(spoiled, "broken", "X()", PROFILES["ci"], seed)) for seed in range(3))
     assert any(result.verdict is Verdict.FAILED for result in runs)
+
+
+def test_what_is_lost_on_reopening_is_noticed():
+    """By the chapter about handles."""
+    (handles,) = (chapter for chapter in CHAPTERS if chapter.name == "handles")
+    result = handles.run(context(lambda: Spoiled(drop_on_reopen)))
+    assert (result.verdict, result.detail) == (Verdict.FAILED, "a reopened storage shows another state")
 
 
 def test_a_backend_that_raises_anything_else_fails():
