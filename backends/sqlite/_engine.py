@@ -113,11 +113,11 @@ class SqliteEngine:
         self._handlers = handlers
         self._local = threading.local()
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
-        self._start()
+        self._start(create=True)
 
-    def _start(self) -> None:
+    def _start(self, create: bool) -> None:
         with HANDLES:
-            self._identity = self._opener.prepare()
+            self._identity = self._opener.prepare(create)
             key: Hashable = self._location.uri if self._identity is None else self._identity
             self._shared = _shared.setdefault(key, Shared())
             self._closed = False
@@ -214,9 +214,9 @@ class SqliteEngine:
         self._shared.tell()
 
     def reopen(self) -> None:
-        """Drop every handle and open the file again; see `Engine.reopen`."""
+        """Drop every handle and open the file again, which must still be there; see `Engine.reopen`."""
         self._close_sessions()
-        self._start()
+        self._start(create=False)
 
     def _close_sessions(self) -> None:
         for session in list(self._sessions):

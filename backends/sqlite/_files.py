@@ -55,7 +55,8 @@ class Location:
             raise ReadFailed(f"{text!r}: names no file, and what is in memory is not durable")
         if "\0" in text:
             raise ReadFailed(f"{text!r}: a path has no NUL")
-        absolute = os.path.abspath(text)  # noqa: PTH100 - what is not UTF-8 must stay as it is
+        # Not normalised: "link/.." is not the directory that the link is in.
+        absolute = os.path.join(os.getcwd(), text)  # noqa: PTH109, PTH118
         return cls(text, f"file:{quote(os.fsencode(absolute))}?mode=rw", absolute)
 
     @classmethod
@@ -92,8 +93,8 @@ class Opener:
     connect: Connect
     trace: Trace | None
 
-    def prepare(self) -> Identity | None:
-        """Create the file where there is none, make sure that it is ours, and return which file it is.
+    def prepare(self, create: bool) -> Identity | None:
+        """Make sure that the file is ours, and return which file it is; ``create`` it where there is none.
 
         To be called with `HANDLES` held.
 
@@ -102,15 +103,17 @@ class Opener:
             WriteFailed: it, or its directory, cannot be written.
         """
         try:
-            return self._prepare()
+            return self._prepare(create)
         except sqlite3.Error as error:
             raise failure(ReadFailed, self.location.shown, error, self.wait) from error
         except OSError as error:
             raise WriteFailed(f"{self.location.shown}: {error.strerror}") from error
 
-    def _prepare(self) -> Identity | None:
+    def _prepare(self, create: bool) -> Identity | None:
         if self.location.path is not None:
-            self._create_or_inspect(Path(self.location.path))
+            path = Path(self.location.path)
+            if not (create and self._creates(path)):
+                self._inspect(path)
         connection = self._connection()
         try:
             self._initialise(connection)
@@ -145,11 +148,14 @@ class Opener:
         self._tell(connection, "PRAGMA synchronous = FULL")
         return connection
 
-    def _tell(self, connection: sqlite3.Connection, sql: str) -> Any:
-        """Send a statement; return the first column of its first row."""
+    def _send(self, connection: sqlite3.Connection, sql: str) -> sqlite3.Cursor:
         if self.trace is not None:
             self.trace(sql)
-        row = connection.execute(sql).fetchone()
+        return connection.execute(sql)
+
+    def _tell(self, connection: sqlite3.Connection, sql: str) -> Any:
+        """Send a statement; return the first column of its first row."""
+        row = self._send(connection, sql).fetchone()
         return None if row is None else row[0]
 
     def _refuse(self, rule: str) -> ReadFailed:
@@ -157,11 +163,14 @@ class Opener:
 
     # --- whose file it is -----------------------------------------------------------------------------------
 
-    def _create_or_inspect(self, path: Path) -> None:
+    @staticmethod
+    def _creates(path: Path) -> bool:
+        """Create the file for its owner alone; False when there is one."""
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
         except FileExistsError:
-            self._inspect(path)
+            return False
+        return True
 
     def _inspect(self, path: Path) -> None:
         """Refuse what is not ours, by means that change nothing and take no lock."""
@@ -210,9 +219,7 @@ class Opener:
         """Create the tables in an empty file, and check those of any other."""
         if self._is_empty(connection):
             self._create_tables(connection)
-        held = dict(
-            connection.execute("SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
-        )
+        held = dict(self._send(connection, "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"))
         self._refuse_owner(self._tell(connection, "PRAGMA application_id"), set(held))
         self._refuse_version(self._tell(connection, "PRAGMA user_version"))
         for name, sql in SCHEMA.items():

@@ -115,6 +115,14 @@ def test_processes_that_create_the_same_file_at_once_all_work(path):
         assert stores.events.latest_cursor() == 20
 
 
+def test_a_path_through_a_link_is_not_shortened(tmp_path):
+    """The parent of what a link leads to is not the directory that the link is in."""
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "a" / "b")
+    SqliteEngine(tmp_path / "link" / ".." / "stores.db").close()
+    assert (tmp_path / "a" / "stores.db").exists()
+
+
 class Cut:
     """Lets so many statements pass, and interrupts the next one."""
 
@@ -287,6 +295,8 @@ def test_a_deleted_file_is_told_and_not_created_again(make, path, operation):
             file.unlink()
         with pytest.raises(ReadFailed if operation.reads else WriteFailed, match="the open file is gone"):
             engine.execute(operation)
+        with pytest.raises(WriteFailed, match="No such file or directory"):
+            engine.reopen()
         assert not list(path.parent.iterdir())
         engine.close()
 
