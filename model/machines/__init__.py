@@ -3,7 +3,8 @@
 1. A machine takes an input in a state and answers with the next state and effects, or with a refusal.  A
    refusal changes nothing.
 2. Each transition is written once, as data: the phases it starts from, its guards in order, the fields it
-   writes, its effects (`Transition`).  A field that it does not write stays.
+   writes, its effects (`Transition`).  A field that it does not write stays; so the transitions out of Absent
+   write only what differs from that state, which is the default of its record.
 3. An input that no transition takes in the present phase is refused with `NoMatchingTransition`; where a phase
    fits but a guard does not hold, with `GuardRejected`, which names the first such guard.
 4. Nothing about a transition is Python that only Python can read: guards and updates are `terms`, which

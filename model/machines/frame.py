@@ -120,7 +120,7 @@ def ready_nodes(ordered: t.Term, statuses: t.Term) -> t.Term:
     return t.filtered(ordered, lambda node: status_of(statuses, node).eq(NodeStatus.READY))
 
 
-def _start(input: type[Input], scope: FrameScope, *, body: bool) -> Transition:
+def _start(input: type[Input], **of_body: t.Like) -> Transition:
     i = t.fields_of(INPUT, input)
     fresh = define("fresh", t.map_to(i.ordered_nodes, s.node_status, lambda _node: NodeStatus.PENDING))
     status = define("status", with_readiness(i, fresh.var, t.Const(frozenset(), s.branch_winners.sort)))
@@ -131,21 +131,17 @@ def _start(input: type[Input], scope: FrameScope, *, body: bool) -> Transition:
         source=FramePhase.ABSENT,
         phase=FramePhase.RUNNING,
         frame_id=i.frame_id,
-        frame_scope=scope,
-        loop_instance_id=i.loop_instance_id if body else "",
-        iteration=i.iteration if body else 0,
-        last_admitted_node="",
         tracked_nodes=t.Elements(i.tracked_nodes),
         ordered_nodes=i.ordered_nodes,
         node_kind=i.node_kind,
         node_dependencies=i.node_dependencies,
         node_dependency_modes=i.node_dependency_modes,
         node_branches=i.node_branches,
-        branch_winners=frozenset(),
         node_status=status.var,
         ready_queue=ready_nodes(i.ordered_nodes, status.var),
         output_recorded=t.map_to(i.ordered_nodes, s.output_recorded, lambda _node: False),
         node_condition_results=t.map_to(i.ordered_nodes, s.node_condition_results, lambda _node: None),
+        **of_body,
     )
 
 
@@ -279,9 +275,16 @@ def _record_output() -> Transition:
     )
 
 
+_body: Final = t.fields_of(INPUT, inputs.StartBodyFrame)
+
 _TRANSITIONS: Final = (
-    _start(inputs.StartRootFrame, FrameScope.ROOT, body=False),
-    _start(inputs.StartBodyFrame, FrameScope.BODY, body=True),
+    _start(inputs.StartRootFrame),
+    _start(
+        inputs.StartBodyFrame,
+        frame_scope=FrameScope.BODY,
+        loop_instance_id=_body.loop_instance_id,
+        iteration=_body.iteration,
+    ),
     _admit(),
     _end(inputs.CompleteNode, NodeStatus.COMPLETED),
     _record_output(),

@@ -64,11 +64,7 @@ def _start() -> Transition:
         parent_node_id=i.parent_node_id,
         loop_id=i.loop_id,
         depth=i.depth,
-        stage=LoopStage.AWAITING_BODY_FRAME,
-        current_iteration=0,
-        last_completed_iteration=0,
         max_iterations=i.max_iterations,
-        active_body_frame_id=None,
     )
 
 

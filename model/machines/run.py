@@ -5,7 +5,6 @@ Absent → Pending (`CreateRun`) → Running (`StartRun`) → Completed, Failed 
 
 from typing import Final
 
-from mobstore.model._collections import FrozenMap
 from mobstore.model.machines import run_effects as effects
 from mobstore.model.machines import run_inputs as inputs
 from mobstore.model.machines import terms as t
@@ -62,22 +61,11 @@ def _create() -> Transition:
         step_target_counts=of_steps(s.step_target_counts, 0),
         step_target_success_counts=of_steps(s.step_target_success_counts, 0),
         step_target_terminal_failure_counts=of_steps(s.step_target_terminal_failure_counts, 0),
-        target_retry_counts=FrozenMap(),
-        failure_count=0,
-        consecutive_failure_count=0,
         escalation_threshold=i.escalation_threshold,
         max_step_retries=i.max_step_retries,
-        ready_frames=(),
-        ready_frame_membership=frozenset(),
-        pending_body_frame_loops=(),
-        pending_body_frame_loop_membership=frozenset(),
-        active_node_count=0,
-        active_frame_count=0,
         max_active_nodes=i.max_active_nodes,
         max_active_frames=i.max_active_frames,
         max_frame_depth=i.max_frame_depth,
-        last_granted_frame="",
-        last_granted_loop="",
     )
 
 
@@ -196,12 +184,12 @@ def _steps() -> tuple[Transition, ...]:
         ),
         _fail(),
         _becomes(inputs.SkipStep, StepStatus.SKIPPED, before=_OPEN),
-        _becomes(inputs.CancelStep, StepStatus.CANCELED, before=_OPEN),
         _make(
             inputs.ProjectFrameStepStatus,
             Guard("StepStatus", "never: frames do not write step statuses", t.Or(())),
             sources=tuple(RunPhase),
         ),
+        _becomes(inputs.CancelStep, StepStatus.CANCELED, before=_OPEN),
     )
 
 

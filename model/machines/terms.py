@@ -26,6 +26,7 @@ import attrs
 
 from mobstore.model.machines.sorts import (
     BOOLEAN,
+    Enumeration,
     MapOf,
     Natural,
     Optional,
@@ -121,7 +122,7 @@ def _want(term: Term, *kinds: type[Sort]) -> Any:
 def item_sort(collection: Term) -> Sort:
     """Return the sort of what one meets in a sequence, a set, or the keys of a map."""
     sort = _want(collection, SequenceOf, SetOf, MapOf)
-    return sort.key if isinstance(sort, MapOf) else sort.item  # type: ignore[no-any-return]
+    return sort.key if isinstance(sort, MapOf) else sort.item
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(attrs.field,))
@@ -532,7 +533,7 @@ def iff(left: Term, right: Term) -> Term:
 
 def if_(condition: Term, then: Like, otherwise: Like) -> Term:
     """Return ``then`` (a term, or a member of an enumeration) where the condition holds, else ``otherwise``."""
-    first = then if isinstance(then, Term) else Const(then, sort_of(type(then)))
+    first = then if isinstance(then, Term) else Const(then, Enumeration(type(then)))
     return If(condition, first, as_sort(otherwise, first.sort))
 
 
