@@ -76,19 +76,17 @@ class TrieMap(Mapping[K, V]):
     def __init__(self, items: Mapping[K, V] | Iterable[tuple[K, V]] = ()) -> None:
         self._trie: HashTrieMap[K, V] = HashTrieMap(items)
 
-    @classmethod
-    def _of(cls, trie: HashTrieMap[K, V]) -> Self:
-        new = cls.__new__(cls)
-        new._trie = trie
-        return new
-
     def set(self, key: K, value: V) -> Self:
         """Return a version in which ``key`` maps to ``value``."""
-        return self._of(self._trie.insert(key, value))
+        new = self.__new__(type(self))
+        new._trie = self._trie.insert(key, value)
+        return new
 
     def discard(self, key: K) -> Self:
         """Return a version without ``key``."""
-        return self._of(self._trie.discard(key))
+        new = self.__new__(type(self))
+        new._trie = self._trie.discard(key)
+        return new
 
     def __getitem__(self, key: K) -> V:
         return self._trie[key]

@@ -57,9 +57,7 @@ def record(cls: type[T]) -> type[T]:
 def evolve(value: T, changes: Mapping[str, Any]) -> T:
     """Return a copy of a record with some fields replaced by values that need no check any more."""
     new = object.__new__(type(value))
-    fields = new.__dict__
-    fields.update(value.__dict__)
-    fields.update(changes)
+    object.__setattr__(new, "__dict__", {**value.__dict__, **changes})
     return new
 
 

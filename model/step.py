@@ -210,6 +210,17 @@ LEDGERS: Final[dict[Cell, str]] = {
 """The field of the run that holds a ledger."""
 
 
+def _equals(comparison: Equals) -> Callable[[MobRun, Any], bool]:
+    """Whoever hands back what a read gave is answered by comparing two pointers."""
+    current, expected = CURRENT[comparison.cell], operator.attrgetter(comparison.argument)
+
+    def equals(run: MobRun, op: Any) -> bool:
+        held, wanted = current(run, op), expected(op)
+        return held is wanted or bool(held == wanted)
+
+    return equals
+
+
 def _comparison(comparison: Comparison) -> Callable[[MobRun, Any], bool]:
     current = CURRENT[comparison.cell]
     if isinstance(comparison, NotTerminal):
@@ -217,13 +228,7 @@ def _comparison(comparison: Comparison) -> Callable[[MobRun, Any], bool]:
     if isinstance(comparison, Absent):
         return lambda run, op: current(run, op) is None
     if isinstance(comparison, Equals):
-        expected = operator.attrgetter(comparison.argument)
-
-        def equals(run: MobRun, op: Any) -> bool:
-            held, wanted = current(run, op), expected(op)
-            return held is wanted or bool(held == wanted)
-
-        return equals
+        return _equals(comparison)
 
     error = comparison.error
 
@@ -296,7 +301,7 @@ def row_handler(row: Row) -> Handler:
         changes: Changes = {}
         for write in writes:
             write(changes, run, op, now)
-        return RunStoreState(state.runs.insert(op.run_id, evolve(run, changes)), state.of_mob), answer
+        return evolve(state, {"runs": state.runs.insert(op.run_id, evolve(run, changes))}), answer
 
     return handle
 

@@ -19,7 +19,7 @@ from mobstore.backends._stores import Stores
 from mobstore.model import FEED_CAPACITY, MobRunStatus, evolve, to_json
 from mobstore.model import operations as ops
 from mobstore.properties import pools, replay, smoke
-from mobstore.properties.badinput import bad_calls
+from mobstore.properties.badinput import AWKWARD_IDS, bad_calls
 from mobstore.properties.refinement import (
     GROUPS,
     Comparison,
@@ -109,6 +109,21 @@ def _smoke(context: Context) -> Finding:
     finally:
         comparison.close()
     return Finding(len(smoke.CALLS))
+
+
+def _awkward_ids(context: Context) -> Finding:
+    with opened(context.make(), ManualClock()) as stores:
+        for number, mob_id in enumerate(AWKWARD_IDS):
+            stores.specs.put_spec(mob_id, {"number": number})
+            stores.profiles.create(mob_id, {"number": number})
+        listed = [list(stores.specs.list_specs()), [profile.name for profile in stores.profiles.list()]]
+        if listed != [sorted(AWKWARD_IDS)] * 2:
+            return Finding(2 * len(AWKWARD_IDS), f"put {sorted(AWKWARD_IDS)!a:.300}, listed {listed!a:.300}")
+        for number, mob_id in enumerate(AWKWARD_IDS):
+            held, profile = stores.specs.get_spec(mob_id), stores.profiles.get(mob_id)
+            if held is None or profile is None or held[0] != profile.profile or held[0].value != {"number": number}:
+                return Finding(3 * len(AWKWARD_IDS), f"the id {mob_id!a:.80} names {held} and {profile}")
+    return Finding(4 * len(AWKWARD_IDS))
 
 
 def _bad_input(context: Context) -> Finding:
@@ -287,6 +302,12 @@ def _generated(profile: Profile) -> str:
 
 CHAPTERS: Final[tuple[Chapter, ...]] = (
     Chapter("smoke", "every call does what the contract says, once", lambda _: "57 calls", _smoke),
+    Chapter(
+        "awkward-ids",
+        "any string is an id like any other, and is taken for no other",
+        lambda _: f"{len(AWKWARD_IDS)} strings, one of a megabyte",
+        _awkward_ids,
+    ),
     Chapter("bad-input", "what has no form is refused, and nothing changes", lambda _: "a fixed list", _bad_input),
     Chapter(
         "recordings",

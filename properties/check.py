@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``mobstore check``."""
     parser.add_argument(
         "backend",
-        help="memory, sqlite, sqlite:DIRECTORY (where its files are made), or package.module:factory",
+        help="memory, sqlite, sqlite:PATH (where its files are made), or package.module:factory",
     )
     parser.add_argument("--profile", choices=PROFILES, default="ci", help="how much is tried (default: ci)")
     parser.add_argument("--seed", type=int, help="what is generated (default: drawn, and printed)")

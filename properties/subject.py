@@ -60,12 +60,19 @@ class MemoryFactory:
 
 
 class SqliteFactory:
-    """The SQLite backend on a new file in ``directory`` (the default: a temporary one)."""
+    """The SQLite backend on a new file, in a new directory below ``place``.
+
+    Args:
+        place: a directory, or the path of a file that does not exist, whose name is then used (the default: the
+            system's temporary directory).
+    """
 
     name = "sqlite"
 
-    def __init__(self, directory: Path | None = None) -> None:
-        self._directory = directory
+    def __init__(self, place: Path | None = None) -> None:
+        directory = place is None or place.is_dir()
+        self._directory = place if directory or place is None else place.parent
+        self._file = "stores.db" if directory or place is None else place.name
         self._scratch: Path | None = None
         self._open: list[Stores] = []
 
@@ -73,7 +80,7 @@ class SqliteFactory:
         """Return a handle with connections of its own."""
         if self._scratch is None:
             self._scratch = Path(tempfile.mkdtemp(prefix="mobstore-", dir=self._directory))
-        stores = sqlite.open(self._scratch / "stores.db", clock=clock)
+        stores = sqlite.open(self._scratch / self._file, clock=clock)
         self._open.append(stores)
         return stores
 
@@ -178,8 +185,8 @@ def factory_of(name: str) -> Callable[[], Factory]:
     """Return what makes the factory of a named backend.
 
     Args:
-        name: ``memory``, ``sqlite``, ``sqlite:DIRECTORY`` (where the files are made), or
-            ``package.module:factory``, a callable that returns a `Factory`.
+        name: ``memory``, ``sqlite``, ``sqlite:PATH`` (where its files are made: a directory, or a file that does
+            not exist), or ``package.module:factory``, a callable that returns a `Factory`.
 
     Raises:
         UnknownBackend: there is no such backend.
@@ -188,13 +195,23 @@ def factory_of(name: str) -> Callable[[], Factory]:
     if name == "memory":
         return MemoryFactory
     if kind == "sqlite":
-        return functools.partial(SqliteFactory, Path(where)) if where else SqliteFactory
+        return functools.partial(SqliteFactory, _place(Path(where))) if where else SqliteFactory
     try:
         made: Callable[[], Factory] = getattr(importlib.import_module(kind), where)
     except (ImportError, AttributeError, ValueError) as error:
-        msg = f"{name!r} is no backend: memory, sqlite, sqlite:DIRECTORY or package.module:factory ({error})"
+        msg = f"{name!r} is no backend: memory, sqlite, sqlite:PATH or package.module:factory ({error})"
         raise UnknownBackend(msg) from None
     return made
+
+
+def _place(path: Path) -> Path:
+    if path.is_dir() or (not path.exists() and path.parent.is_dir()):
+        return path
+    rule = (
+        "a check makes files of its own and removes them, so it must not exist" if path.exists() else "no directory"
+    )
+    msg = f"sqlite:{path}: {rule}"
+    raise UnknownBackend(msg)
 
 
 def factory_source(name: str) -> str:

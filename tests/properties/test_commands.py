@@ -8,7 +8,7 @@ import pytest
 from mobstore.properties import chapters, cli, report
 from mobstore.properties.chapters import CHAPTERS, Context, Result, Verdict
 from mobstore.properties.refinement import PROFILES, Profile
-from mobstore.properties.subject import MemoryFactory, SqliteFactory, factory_of
+from mobstore.properties.subject import MemoryFactory, SqliteFactory, UnknownBackend, factory_of
 from mobstore.properties.zoo import ZOO
 
 SMALL = Profile("small", 10, 12)
@@ -95,6 +95,7 @@ def accept_bad_outputs(stores):
 
 BROKEN_TWINS = {
     "smoke": ZOO["authority-log-forgotten"],
+    "awkward-ids": ZOO["names-ignore-case-and-blanks"],
     "bad-input": lambda: Spoiled(accept_bad_outputs),
     "recordings": ZOO["cursor-reused-after-prune"],
     "handles": TwoStorages,
@@ -223,3 +224,12 @@ def test_sqlite_files_are_made_where_they_are_asked_for(tmp_path):
     assert len(list(tmp_path.glob("mobstore-*/stores.db"))) == 1
     factory.destroy()
     assert list(tmp_path.iterdir()) == []
+    named = factory_of(f"sqlite:{tmp_path}/mine.db")()
+    named.open(lambda: 0)
+    assert len(list(tmp_path.glob("mobstore-*/mine.db"))) == 1
+    named.destroy()
+    (tmp_path / "mine.db").write_bytes(b"precious")
+    for place in (tmp_path / "mine.db", tmp_path / "missing" / "mine.db"):
+        with pytest.raises(UnknownBackend):
+            factory_of(f"sqlite:{place}")
+    assert (tmp_path / "mine.db").read_bytes() == b"precious"
