@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import threading
 import time
 import weakref
@@ -219,7 +220,9 @@ class SqliteEngine:
         self._start(create=False)
 
     def _close_sessions(self) -> None:
-        for session in list(self._sessions):
+        with HANDLES:
+            sessions = list(self._sessions)
+        for session in sessions:
             session.close()
 
     # --- subscriptions --------------------------------------------------------------------------------------
@@ -279,4 +282,5 @@ def _after_fork_in_child() -> None:
     HANDLES.release()
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=HANDLES.release, after_in_child=_after_fork_in_child)
+if sys.platform != "win32":
+    os.register_at_fork(before=_before_fork, after_in_parent=HANDLES.release, after_in_child=_after_fork_in_child)

@@ -116,6 +116,7 @@ class Opener:
                 self._inspect(path)
         connection = self._connection()
         try:
+            self._use_full_synchronisation(connection)
             self._initialise(connection)
             self._use_wal(connection)
         finally:
@@ -130,6 +131,7 @@ class Opener:
         """
         connection = self._connection()
         try:
+            self._use_full_synchronisation(connection)
             self._verify(connection)
         except BaseException:
             connection.close()
@@ -137,7 +139,7 @@ class Opener:
         return connection
 
     def _connection(self) -> sqlite3.Connection:
-        connection = self.connect(
+        return self.connect(
             self.location.uri,
             uri=True,
             timeout=self.wait,
@@ -145,8 +147,6 @@ class Opener:
             check_same_thread=False,
             cached_statements=_CACHED_STATEMENTS,
         )
-        self._tell(connection, "PRAGMA synchronous = FULL")
-        return connection
 
     def _send(self, connection: sqlite3.Connection, sql: str) -> sqlite3.Cursor:
         if self.trace is not None:
@@ -167,7 +167,7 @@ class Opener:
     def _creates(path: Path) -> bool:
         """Create the file for its owner alone; False when there is one."""
         try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except FileExistsError:
             return False
         return True
@@ -244,6 +244,9 @@ class Opener:
         finally:
             if connection.in_transaction:
                 connection.execute(ROLLBACK)
+
+    def _use_full_synchronisation(self, connection: sqlite3.Connection) -> None:
+        self._tell(connection, "PRAGMA synchronous = FULL")
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:
         """Switch to the write-ahead log.  SQLite does not wait for other connections here, so this does."""

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -121,6 +122,20 @@ def test_a_path_through_a_link_is_not_shortened(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "a" / "b")
     SqliteEngine(tmp_path / "link" / ".." / "stores.db").close()
     assert (tmp_path / "a" / "stores.db").exists()
+
+
+def test_the_switch_to_the_log_waits_for_a_writer(path, make):
+    """As when another process is just creating the file; not longer than asked for."""
+    SqliteEngine(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(ReadFailed, match=r"locked by another connection for longer than 0\.1 s"):
+            make(busy_timeout=0.1)
+        timer = threading.Timer(0.2, connection.execute, ["ROLLBACK"])
+        timer.start()
+        make(busy_timeout=20).execute(ops.Append(EVENT))
+        timer.join()
 
 
 class Cut:
