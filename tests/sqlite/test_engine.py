@@ -186,6 +186,23 @@ def test_times_come_from_the_injected_clock(make):
     assert engine.execute(ops.CreateProfile("p", {})).created_at == Timestamp(0, 7)
 
 
+@pytest.mark.parametrize("completed_at", [None, pools.TIMES[2]])
+def test_the_time_of_completion_is_set_once(make, run, completed_at):
+    """By the status that turns terminal, of either call, unless it is there already."""
+    for number, status in enumerate(("completed", "failed")):
+        reference, engine = Reference(lambda: 7), make(clock=lambda: 7)
+        held = evolve(run, {"run_id": pools.RUN_IDS[number], "completed_at": completed_at})
+        calls = (
+            ops.CasRunStatus(held.run_id, "running", "pending"),
+            ops.CasRunSnapshot(held.run_id, "pending", held.flow_state, status, pools.FLOW_STATES[1]),
+            ops.CasRunStatus(held.run_id, status, "running"),
+        )
+        for operation in (ops.CreateRun(held), *calls):
+            check_alike(reference, engine, operation)
+        after = check_alike(reference, engine, ops.GetRun(held.run_id)).value
+        assert after.completed_at == (completed_at or Timestamp(0, 7))
+
+
 # --- statements ---------------------------------------------------------------------------------------------
 
 EVERYTHING = {"events": "ORDER BY cursor", "specs": "SELECT mob_id", "profiles": "ORDER BY name"}
