@@ -227,7 +227,7 @@ def mutants_of(transition):
             always = attrs.evolve(emit, when=None)
             effects = (*transition.effects[:place], always, *transition.effects[place + 1 :])
             yield f"condition of {name!r}", attrs.evolve(transition, effects=effects)
-    for phase in transition.sources or ():
+    for phase in sorted(transition.sources or ()):
         yield f"source {phase.name}", attrs.evolve(transition, sources=transition.sources - {phase})
 
 
