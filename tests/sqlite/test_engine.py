@@ -118,6 +118,7 @@ def test_outputs_keep_their_place_and_their_gaps(make):
     )
     reference, engine = Reference(ManualClock()), make()
     check_alike(reference, engine, ops.CreateRun(run))
+    assert len(check_alike(reference, engine, ops.GetRun(run.run_id)).value.loop_iteration_outputs["loop"]) == 3
     frame = pools.FRAMES[0]
     for context in (None, ("loop", 1), ("loop", 4), ("new", 0)):
         for key in ("b", "c"):
