@@ -15,10 +15,11 @@
    greatest number is refused (contract, section 9).
 
 `RUN`, `FRAME` and `LOOP` are the reducers of runs, frames and loops; `ROTATION` and the functions around it are
-the supervisor's key rotation.
+the supervisor's key rotation; `AUTHORITY` is the durable record that rotating supervisors change.
 """
 
 from mobstore.model.machines import (
+    authority_inputs,
     frame_effects,
     frame_inputs,
     loop_effects,
@@ -27,6 +28,7 @@ from mobstore.model.machines import (
     run_effects,
     run_inputs,
 )
+from mobstore.model.machines.authority import AUTHORITY
 from mobstore.model.machines.frame import FRAME
 from mobstore.model.machines.loop import LOOP
 from mobstore.model.machines.machine import (
@@ -55,6 +57,7 @@ from mobstore.model.machines.rotation import (
 from mobstore.model.machines.run import RUN
 
 __all__ = [
+    "AUTHORITY",
     "FRAME",
     "LOOP",
     "ROTATION",
@@ -72,6 +75,7 @@ __all__ = [
     "Transition",
     "Transitioned",
     "apply_process_local_pending_rotation",
+    "authority_inputs",
     "authority_record",
     "frame_effects",
     "frame_inputs",

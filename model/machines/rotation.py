@@ -33,6 +33,11 @@ def same_attempt(left: t.Term, right: t.Term) -> t.Term:
     return t.every(left.get(field).eq(right.get(field)) for field in _IDENTITY)
 
 
+def is_next_epoch(epoch: t.Term, attempt: t.Term) -> t.Term:
+    """Return that an attempt's epoch is ``epoch`` and one more; there is none after the greatest."""
+    return (attempt.get("epoch") > epoch) & (attempt.get("epoch") - 1).eq(epoch)
+
+
 _STANDING_IS_THE_SAME: Final = t.Present(s.pending_rotation) & same_attempt(t.The(s.pending_rotation), _pending)
 _HAS_ACCEPTED: Final = ~t.is_empty(_pending.get("accepted_peer_ids"))
 _ACCEPTED: Final = Guard("AcceptedPeers", "a peer accepted it", _HAS_ACCEPTED)
@@ -42,7 +47,7 @@ _NO_OTHER_STANDS: Final = Guard(
 _NEXT_EPOCH: Final = Guard(
     "Epoch",
     "its epoch is the record's and one more",
-    (_pending.get("epoch") > s.epoch) & (_pending.get("epoch") - 1).eq(s.epoch),
+    is_next_epoch(s.epoch, _pending),
 )
 
 
