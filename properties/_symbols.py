@@ -1,0 +1,211 @@
+"""Symbols: what stands for a value in formulas; it has the value's shape, and Z3 expressions as leaves.
+
+The functions fold: what is made of constants is a constant, so that a formula of a known state comes to its
+value without a solver.
+"""
+
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, TypeAlias
+
+import attrs
+import z3  # type: ignore[import-untyped]
+
+Expr: TypeAlias = Any
+"""A Z3 expression (the package has no types)."""
+Symbol: TypeAlias = Any
+"""What stands for a value: an `Expr`, `Option`, `Structure`, `Members`, `Table` or `Row`."""
+Predicate: TypeAlias = Callable[[Symbol], Expr]
+
+TRUE: Final = z3.BoolVal(True)  # noqa: FBT003 - the constant itself
+FALSE: Final = z3.BoolVal(False)  # noqa: FBT003 - as above
+
+
+@attrs.frozen(eq=False)
+class Option:
+    """A value, where ``present`` holds."""
+
+    present: Expr
+    item: Symbol
+
+
+@attrs.frozen(eq=False)
+class Structure:
+    """A record."""
+
+    fields: Mapping[str, Symbol]
+
+
+@attrs.frozen(eq=False)
+class Members:
+    """A set."""
+
+    has: Callable[[Expr], Expr]
+
+
+@attrs.frozen(eq=False)
+class Table:
+    """A map; ``at`` means nothing for a key that it has not."""
+
+    has: Callable[[Expr], Expr]
+    at: Callable[[Expr], Symbol]
+
+
+@attrs.frozen(eq=False)
+class Row:
+    """A sequence; ``at`` means nothing beyond its size, which is ``bound`` at most, where that is known."""
+
+    length: Callable[[], Expr]
+    at: Callable[[Expr], Symbol]
+    bound: int | None
+    some: Callable[[Predicate], Expr]
+
+
+def conj(*parts: Expr) -> Expr:
+    """Return that all parts hold."""
+    kept = [part for part in parts if not z3.is_true(part)]
+    if any(z3.is_false(part) for part in kept):
+        return FALSE
+    return z3.And(kept) if len(kept) > 1 else kept[0] if kept else TRUE
+
+
+def disj(*parts: Expr) -> Expr:
+    """Return that one of the parts holds."""
+    kept = [part for part in parts if not z3.is_false(part)]
+    if any(z3.is_true(part) for part in kept):
+        return TRUE
+    return z3.Or(kept) if len(kept) > 1 else kept[0] if kept else FALSE
+
+
+def neg(part: Expr) -> Expr:
+    """Return that the part does not hold."""
+    if z3.is_true(part) or z3.is_false(part):
+        return FALSE if z3.is_true(part) else TRUE
+    return z3.Not(part)
+
+
+def implies(condition: Expr, then: Expr) -> Expr:
+    """Return that ``then`` holds if ``condition`` does."""
+    return disj(neg(condition), then)
+
+
+def is_value(part: Expr) -> bool:
+    if z3.is_int_value(part) or z3.is_true(part) or z3.is_false(part):
+        return True
+    return bool(z3.is_app(part) and part.decl().kind() == z3.Z3_OP_DT_CONSTRUCTOR)
+
+
+def same(left: Expr, right: Expr) -> Expr:
+    """That two leaves are equal."""
+    if left.eq(right):
+        return TRUE
+    return FALSE if is_value(left) and is_value(right) else left == right
+
+
+def folded(part: Expr, *operands: Expr) -> Expr:
+    return z3.simplify(part) if all(z3.is_int_value(operand) for operand in operands) else part
+
+
+def below(left: Expr, right: Expr) -> Expr:
+    return folded(left < right, left, right)
+
+
+def ite(condition: Expr, then: Symbol, otherwise: Symbol) -> Symbol:
+    """Return ``then`` where the condition holds, else ``otherwise``; both have the same shape."""
+    if z3.is_true(condition) or z3.is_false(condition) or then is otherwise:
+        return otherwise if z3.is_false(condition) else then
+    choose = functools.partial(ite, condition)
+    if isinstance(then, Option):
+        return Option(choose(then.present, otherwise.present), choose(then.item, otherwise.item))
+    if isinstance(then, Structure):
+        return Structure({name: choose(part, otherwise.fields[name]) for name, part in then.fields.items()})
+    if isinstance(then, Members):
+        return Members(lambda item: choose(then.has(item), otherwise.has(item)))
+    if isinstance(then, Table):
+        return Table(
+            remembered(lambda key: choose(then.has(key), otherwise.has(key))),
+            remembered(lambda key: choose(then.at(key), otherwise.at(key))),
+        )
+    if isinstance(then, Row):
+        return _either_row(condition, then, otherwise)
+    return then if then.eq(otherwise) else z3.If(condition, then, otherwise)
+
+
+def _either_row(condition: Expr, then: Row, otherwise: Row) -> Row:
+    known = then.bound is not None and otherwise.bound is not None
+    return Row(
+        lambda: ite(condition, then.length(), otherwise.length()),
+        lambda place: ite(condition, then.at(place), otherwise.at(place)),
+        max(then.bound or 0, otherwise.bound or 0) if known else None,
+        lambda wanted: disj(conj(condition, then.some(wanted)), conj(neg(condition), otherwise.some(wanted))),
+    )
+
+
+def remembered(function: Callable[[Expr], Symbol]) -> Callable[[Expr], Symbol]:
+    """Return the function with a memory, by the identity of the expression (which it keeps alive)."""
+    known: dict[int, tuple[Expr, Symbol]] = {}
+
+    def remember(argument: Expr) -> Symbol:
+        if argument.get_id() not in known:
+            known[argument.get_id()] = argument, function(argument)
+        return known[argument.get_id()][1]
+
+    return remember
+
+
+fresh_numbers: Final = itertools.count()
+_BOUND: Final = "?"
+
+
+def bound_variable(sort: Any) -> Expr:
+    return z3.Const(f"{_BOUND}{next(fresh_numbers)}", sort)
+
+
+def bound_in(symbol: Symbol) -> Iterator[Expr]:
+    """Iterate over the bound variables in the leaves of a symbol."""
+    if isinstance(symbol, Option):
+        yield from bound_in(symbol.present)
+        yield from bound_in(symbol.item)
+    elif isinstance(symbol, Structure):
+        for part in symbol.fields.values():
+            yield from bound_in(part)
+    elif isinstance(symbol, z3.ExprRef):
+        if z3.is_const(symbol) and symbol.decl().name().startswith(_BOUND):
+            yield symbol
+        for part in symbol.children():
+            yield from bound_in(part)
+
+
+def some_value(sort: Any, condition: Callable[[Expr], Expr]) -> Expr:
+    variable = bound_variable(sort)
+    body = condition(variable)
+    return body if z3.is_false(body) or z3.is_true(body) else z3.Exists([variable], body)
+
+
+def for_all(variables: Iterable[Expr], body: Expr) -> Expr:
+    listed = list(variables)
+    return z3.ForAll(listed, body) if listed else body
+
+
+def some_place(size: Expr, bound: int | None, condition: Callable[[Expr], Expr]) -> Expr:
+    """That the condition holds for a place below ``size``."""
+    if bound is None:
+        return some_value(z3.IntSort(), lambda place: conj(place >= 0, place < size, condition(place)))
+    places = [z3.IntVal(place) for place in range(bound)]
+    return disj(*(conj(below(place, size), condition(place)) for place in places))
+
+
+def row(size: Expr, at: Callable[[Expr], Symbol], bound: int | None) -> Row:
+    at = remembered(at)
+    return Row(lambda: size, at, bound, lambda wanted: some_place(size, bound, lambda place: wanted(at(place))))
+
+
+def count(flags: Iterable[Expr]) -> Expr:
+    total, open_parts = 0, []
+    for flag in flags:
+        if z3.is_true(flag):
+            total += 1
+        elif not z3.is_false(flag):
+            open_parts.append(z3.If(flag, z3.IntVal(1), z3.IntVal(0)))
+    return z3.Sum([z3.IntVal(total), *open_parts]) if open_parts else z3.IntVal(total)

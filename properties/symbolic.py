@@ -1,0 +1,487 @@
+"""The machines for a solver: the terms of `mobstore.model.machines`, as Z3 formulas.
+
+A term means here what it means in Python; nothing about a transition is said again.  What stands for a value
+(a *symbol*) has the value's shape, and only its leaves are Z3 expressions: a set is a predicate on its items, a
+map a predicate and a function on its keys, a sequence a length and a function on its places, a record its
+fields.  Updates are therefore substitutions, and the formulas need neither arrays nor datatypes: uninterpreted
+functions, linear integers and quantifiers, which any solver reads.
+
+A `Translation` sees ids in one of two ways:
+
+- *unbounded* (no universe): ids are an uninterpreted sort, so there may be any number of steps, nodes, frames;
+  quantifiers stay quantifiers.  A filtered sequence and a fixpoint become fresh functions, with axioms that
+  leave only one meaning for them (``axioms``).  `Sum`, and `Size` of a set or map unless compared with 0, have
+  no such axioms: `Unbounded` is raised.
+- *bounded* (a universe): ids are the values given and sequences no longer than ``length``; every quantifier,
+  filter and fixpoint is unrolled, and a formula of constants folds to its value.
+
+The axioms are conservative: for finite collections they can always be met, so adding them proves nothing that
+does not hold.  A symbol that `fresh` makes may stand for an infinite set or map, which no record can be: a
+proof is not weakened by that, but a countermodel has to be confirmed in Python (`read`).
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import attrs
+import z3  # type: ignore[import-untyped]
+
+from mobstore.model.machines import terms as t
+from mobstore.model.machines.machine import INPUT, STATE, Emit, Guard, Machine, Transition
+from mobstore.model.machines.sorts import Natural, Record, Sort
+from mobstore.properties._encoding import Encoding, Unbounded
+from mobstore.properties._symbols import (
+    FALSE,
+    TRUE,
+    Expr,
+    Members,
+    Option,
+    Predicate,
+    Row,
+    Structure,
+    Symbol,
+    Table,
+    below,
+    bound_in,
+    bound_variable,
+    conj,
+    count,
+    disj,
+    folded,
+    for_all,
+    implies,
+    ite,
+    neg,
+    remembered,
+    row,
+    same,
+    some_place,
+)
+
+__all__ = ["Step", "Translation", "Unbounded", "conj", "disj", "implies", "neg"]
+
+
+@attrs.frozen(eq=False)
+class Step:
+    """A transition of a symbolic state and input: when it may start, its guards, what comes after it."""
+
+    transition: Transition
+    source: Expr
+    guards: tuple[tuple[Guard, Expr], ...]
+    next_state: Structure
+    effects: tuple[tuple[Emit, Expr, tuple[Symbol, ...]], ...]
+
+    @property
+    def enabled(self) -> Expr:
+        """That the source and all guards hold."""
+        return conj(self.source, *(holds for _, holds in self.guards))
+
+
+@attrs.frozen
+class _Environment:
+    """What the variables of a term stand for, and the bound variables around it."""
+
+    names: Mapping[str, Symbol]
+    scope: tuple[Expr, ...] = ()
+
+    def bind(self, variable: t.Var, symbol: Symbol) -> "_Environment":
+        scope = {each.get_id(): each for each in (*self.scope, *bound_in(symbol))}
+        return _Environment({**self.names, variable.name: symbol}, tuple(scope.values()))
+
+
+class Translation(Encoding):
+    """An encoding of terms and transitions; see the module's text for the two kinds."""
+
+    def translate(self, term: t.Term, names: Mapping[str, Symbol]) -> Symbol:
+        """Return the symbol of a term whose variables stand for ``names``."""
+        return self._term(term, _Environment(names))
+
+    def step(self, machine: Machine[Any], transition: Transition, state: Structure, input: Structure) -> Step:
+        """Return a transition of a symbolic state and input."""
+        environment = _Environment({STATE: state, INPUT: input})
+        for definition in transition.definitions:
+            environment = environment.bind(definition.var, self._term(definition.term, environment))
+        updates = {name: self._term(term, environment) for name, term in transition.updates.items()}
+        return Step(
+            transition,
+            self._source(machine, transition, state),
+            tuple((guard, self._term(guard.condition, environment)) for guard in transition.guards),
+            Structure({**state.fields, **updates}),
+            tuple(self._effect(emit, environment) for emit in transition.effects),
+        )
+
+    def _source(self, machine: Machine[Any], transition: Transition, state: Structure) -> Expr:
+        if transition.sources is None:
+            return TRUE
+        sort = Record(machine.state).fields["phase"]
+        return disj(*(same(state.fields["phase"], self.leaf(phase, sort)) for phase in sorted(transition.sources)))
+
+    def _effect(self, emit: Emit, environment: _Environment) -> tuple[Emit, Expr, tuple[Symbol, ...]]:
+        when = TRUE if emit.when is None else self._term(emit.when, environment)
+        return emit, when, tuple(self._term(argument, environment) for argument in emit.arguments)
+
+    def _some_of(self, collection: t.Term, environment: _Environment, condition: Predicate) -> Expr:
+        symbol = self._term(collection, environment)
+        if isinstance(symbol, Row):
+            return symbol.some(condition)
+        return self.exists(t.item_sort(collection), lambda each: conj(symbol.has(each), condition(each)))
+
+    @functools.singledispatchmethod
+    def _term(self, term: t.Term, _environment: _Environment) -> Symbol:
+        msg = f"no translation of {type(term).__name__}"
+        raise TypeError(msg)
+
+    @_term.register
+    def _var(self, term: t.Var, environment: _Environment) -> Symbol:
+        return environment.names[term.name]
+
+    @_term.register
+    def _const(self, term: t.Const, _environment: _Environment) -> Symbol:
+        return self.value(term.value, term.sort)
+
+    @_term.register
+    def _get(self, term: t.Get, environment: _Environment) -> Symbol:
+        return self._term(term.record, environment).fields[term.field]
+
+    @_term.register
+    def _make(self, term: t.Make, environment: _Environment) -> Symbol:
+        names = Record(term.kind).fields
+        return Structure(
+            {name: self._term(part, environment) for name, part in zip(names, term.fields, strict=True)}
+        )
+
+    @_term.register
+    def _just(self, term: t.Some, environment: _Environment) -> Symbol:
+        return Option(TRUE, self._term(term.item, environment))
+
+    @_term.register
+    def _the(self, term: t.The, environment: _Environment) -> Symbol:
+        return self._term(term.option, environment).item
+
+    @_term.register
+    def _present(self, term: t.Present, environment: _Environment) -> Symbol:
+        return self._term(term.option, environment).present
+
+    @_term.register
+    def _not(self, term: t.Not, environment: _Environment) -> Symbol:
+        return neg(self._term(term.part, environment))
+
+    @_term.register
+    def _and(self, term: t.And, environment: _Environment) -> Symbol:
+        return conj(*self._until(z3.is_false, term.parts, environment))
+
+    @_term.register
+    def _or(self, term: t.Or, environment: _Environment) -> Symbol:
+        return disj(*self._until(z3.is_true, term.parts, environment))
+
+    def _until(
+        self, decides: Callable[[Expr], bool], parts: tuple[t.Term, ...], environment: _Environment
+    ) -> Iterator[Expr]:
+        """Iterate over the parts, and no further than the first that is known to decide."""
+        for part in parts:
+            symbol = self._term(part, environment)
+            yield symbol
+            if decides(symbol):
+                return
+
+    @_term.register
+    def _equal(self, term: t.Equal, environment: _Environment) -> Symbol:
+        if _counts_nothing(term):
+            return neg(self._some_of(term.left.collection, environment, lambda _item: TRUE))  # type: ignore[attr-defined]
+        left, right = self._term(term.left, environment), self._term(term.right, environment)
+        return self.equal(left, right, term.left.sort)
+
+    @_term.register
+    def _less(self, term: t.Less, environment: _Environment) -> Symbol:
+        return self.less(self._term(term.left, environment), self._term(term.right, environment), term.left.sort)
+
+    @_term.register
+    def _if(self, term: t.If, environment: _Environment) -> Symbol:
+        condition = self._term(term.condition, environment)
+        return ite(condition, self._term(term.then, environment), self._term(term.otherwise, environment))
+
+    @_term.register
+    def _plus(self, term: t.Plus, environment: _Environment) -> Symbol:
+        assert isinstance(term.sort, Natural)
+        left, right = self._term(term.left, environment), self._term(term.right, environment)
+        greatest, total = z3.IntVal(term.sort.maximum), folded(left + right, left, right)
+        return ite(below(greatest, total), greatest, total)
+
+    @_term.register
+    def _minus(self, term: t.Minus, environment: _Environment) -> Symbol:
+        left, right = self._term(term.left, environment), self._term(term.right, environment)
+        return ite(below(left, right), z3.IntVal(0), folded(left - right, left, right))
+
+    @_term.register
+    def _size(self, term: t.Size, environment: _Environment) -> Symbol:
+        symbol = self._term(term.collection, environment)
+        if isinstance(symbol, Row):
+            return symbol.length()
+        elements = self.elements(t.item_sort(term.collection))
+        if elements is None:
+            msg = "the size of a set or a map that has no bound"
+            raise Unbounded(msg)
+        return count(map(symbol.has, elements))
+
+    @_term.register
+    def _member(self, term: t.Member, environment: _Environment) -> Symbol:
+        collection, item = self._term(term.collection, environment), self._term(term.item, environment)
+        return self.contains(collection, item, term.item.sort)
+
+    @_term.register
+    def _increasing(self, term: t.Increasing, environment: _Environment) -> Symbol:
+        symbol, sort = self._term(term.sequence, environment), t.item_sort(term.sequence)
+
+        def falls(place: Expr) -> Expr:
+            after = folded(place + 1, place)
+            here, there = symbol.at(place), symbol.at(after)
+            return conj(below(after, symbol.length()), neg(self.less(here, there, sort)))
+
+        return neg(some_place(symbol.length(), symbol.bound, falls))
+
+    @_term.register
+    def _insert(self, term: t.Insert, environment: _Environment) -> Symbol:
+        items, added = self._term(term.items, environment), self._term(term.item, environment)
+        return Members(lambda item: disj(same(item, added), items.has(item)))
+
+    @_term.register
+    def _discard(self, term: t.Discard, environment: _Environment) -> Symbol:
+        items, removed = self._term(term.items, environment), self._term(term.item, environment)
+        return Members(lambda item: conj(neg(same(item, removed)), items.has(item)))
+
+    @_term.register
+    def _elements(self, term: t.Elements, environment: _Environment) -> Symbol:
+        collection, sort = self._term(term.collection, environment), t.item_sort(term.collection)
+        return Members(remembered(lambda item: self.contains(collection, item, sort)))
+
+    @_term.register
+    def _head(self, term: t.Head, environment: _Environment) -> Symbol:
+        return self._term(term.sequence, environment).at(z3.IntVal(0))
+
+    @_term.register
+    def _tail(self, term: t.Tail, environment: _Environment) -> Symbol:
+        symbol = self._term(term.sequence, environment)
+        size = symbol.length()
+        bound = None if symbol.bound is None else max(symbol.bound - 1, 0)
+        shorter = ite(below(z3.IntVal(0), size), folded(size - 1, size), z3.IntVal(0))
+        return row(shorter, lambda place: symbol.at(folded(place + 1, place)), bound)
+
+    @_term.register
+    def _append(self, term: t.Append, environment: _Environment) -> Symbol:
+        symbol, item = self._term(term.sequence, environment), self._term(term.item, environment)
+        size = symbol.length()
+        return Row(
+            lambda: folded(size + 1, size),
+            remembered(lambda place: ite(same(place, size), item, symbol.at(place))),
+            None if symbol.bound is None else symbol.bound + 1,
+            lambda wanted: disj(symbol.some(wanted), wanted(item)),
+        )
+
+    @_term.register
+    def _filter(self, term: t.Filter, environment: _Environment) -> Symbol:
+        base = self._term(term.sequence, environment)
+
+        def condition(item: Symbol) -> Expr:
+            return self._term(term.condition, environment.bind(term.var, item))
+
+        return self._filtered(base, condition, term.var.sort, environment.scope)
+
+    @_term.register
+    def _at(self, term: t.At, environment: _Environment) -> Symbol:
+        symbol, key = self._term(term.map, environment), self._term(term.key, environment)
+        if term.default is None:
+            return symbol.at(key)
+        return ite(symbol.has(key), symbol.at(key), self._term(term.default, environment))
+
+    @_term.register
+    def _store(self, term: t.Store, environment: _Environment) -> Symbol:
+        symbol, key = self._term(term.map, environment), self._term(term.key, environment)
+        value = self._term(term.value, environment)
+        return Table(
+            remembered(lambda each: disj(same(each, key), symbol.has(each))),
+            remembered(lambda each: ite(same(each, key), value, symbol.at(each))),
+        )
+
+    @_term.register
+    def _map_to(self, term: t.MapTo, environment: _Environment) -> Symbol:
+        keys, sort = self._term(term.keys, environment), t.item_sort(term.keys)
+        return Table(
+            remembered(lambda key: self.contains(keys, key, sort)),
+            remembered(lambda key: self._term(term.value, environment.bind(term.var, key))),
+        )
+
+    @_term.register
+    def _exists(self, term: t.Exists, environment: _Environment) -> Symbol:
+        return self._some_of(
+            term.collection, environment, lambda item: self._term(term.condition, environment.bind(term.var, item))
+        )
+
+    @_term.register
+    def _for_all(self, term: t.ForAll, environment: _Environment) -> Symbol:
+        failing = self._some_of(
+            term.collection,
+            environment,
+            lambda item: neg(self._term(term.condition, environment.bind(term.var, item))),
+        )
+        return neg(failing)
+
+    @_term.register
+    def _sum(self, term: t.Sum, environment: _Environment) -> Symbol:
+        items = self._flagged(self._term(term.collection, environment), t.item_sort(term.collection))
+        numbers = [
+            ite(there, self._term(term.value, environment.bind(term.var, item)), z3.IntVal(0))
+            for there, item in items
+        ]
+        return folded(z3.Sum([z3.IntVal(0), *numbers]), *numbers)
+
+    def _flagged(self, symbol: Symbol, sort: Sort) -> list[tuple[Expr, Symbol]]:
+        """Return every item that a collection may have, each with whether it has it."""
+        elements = self.elements(sort)
+        if isinstance(symbol, Row) and symbol.bound is not None:
+            places = [z3.IntVal(place) for place in range(symbol.bound)]
+            return [(below(place, symbol.length()), symbol.at(place)) for place in places]
+        if isinstance(symbol, Row) or elements is None:
+            msg = "a sum over a collection that has no bound"
+            raise Unbounded(msg)
+        return [(symbol.has(each), each) for each in elements]
+
+    @_term.register
+    def _fix(self, term: t.Fixpoint, environment: _Environment) -> Symbol:
+        return self._fixpoint(term, environment)
+
+    def _filtered(self, base: Row, condition: Predicate, sort: Sort, scope: tuple[Expr, ...]) -> Row:
+        def some(wanted: Predicate) -> Expr:
+            return base.some(lambda item: conj(condition(item), wanted(item)))
+
+        if base.bound is not None:
+            return self._unrolled_filter(base, condition, sort, some)
+        invented = functools.cache(lambda: self._invented_filter(base, condition, scope))
+        return Row(lambda: invented()[0], lambda place: base.at(invented()[1](place)), None, some)
+
+    def _unrolled_filter(
+        self, base: Row, condition: Predicate, sort: Sort, some: Callable[[Predicate], Expr]
+    ) -> Row:
+        places = [z3.IntVal(place) for place in range(base.bound or 0)]
+        kept = [conj(below(place, base.length()), condition(base.at(place))) for place in places]
+        before = [count(kept[:number]) for number in range(len(places))]
+        items = [base.at(place) for place in places]
+
+        def at(wanted: Expr) -> Symbol:
+            tests = zip(kept, before, items, strict=True)
+            pairs = [(conj(keep, same(number, wanted)), item) for keep, number, item in tests]
+            return self.first(pairs, lambda test: test, sort)
+
+        return Row(lambda: count(kept), remembered(at), base.bound, some)
+
+    def _invented_filter(
+        self, base: Row, condition: Predicate, scope: tuple[Expr, ...]
+    ) -> tuple[Expr, Callable[..., Expr]]:
+        """Return the size of a filtered row, and where each of its places comes from.
+
+        The places rise, only kept items are at them, and every kept item has one.
+        """
+        whole = z3.IntSort()
+        size, origin = self.invent("kept", scope, whole)(), self.invent("origin", scope, whole, whole)
+        place_of = self.invent("place", scope, whole, whole)
+        here, there = bound_variable(whole), bound_variable(whole)
+        inside = conj(here >= 0, here < size)
+        within = conj(here >= 0, here < base.length())
+        came_from = origin(here)
+        self.assume(
+            for_all(scope, conj(size >= 0, size <= base.length())),
+            for_all(
+                (*scope, here),
+                implies(inside, conj(came_from >= 0, came_from < base.length(), condition(base.at(came_from)))),
+            ),
+            for_all(
+                (*scope, here, there), implies(conj(inside, here < there, there < size), came_from < origin(there))
+            ),
+            for_all(
+                (*scope, here),
+                implies(
+                    conj(within, condition(base.at(here))),
+                    conj(place_of(here) >= 0, place_of(here) < size, origin(place_of(here)) == here),
+                ),
+            ),
+        )
+        return size, origin
+
+    def _fixed(self, start: Table, was_set: Callable[[Expr], Expr], value: Symbol) -> Table:
+        return Table(
+            remembered(lambda key: disj(was_set(key), start.has(key))),
+            remembered(lambda key: ite(was_set(key), value, start.at(key))),
+        )
+
+    def _fixpoint(self, term: t.Fixpoint, environment: _Environment) -> Table:
+        start, keys = self._term(term.start, environment), self._term(term.keys, environment)
+        value = self._term(term.value, environment)
+
+        def condition(now: Table, key: Expr) -> Expr:
+            return self._term(term.condition, environment.bind(term.map_var, now).bind(term.key_var, key))
+
+        elements = self.elements(term.key_var.sort)
+        if elements is None:
+            return self._invented_fixpoint(start, keys, condition, value, term.key_var.sort, environment.scope)
+        return self._unrolled_fixpoint(start, keys, condition, value, term.key_var.sort, elements)
+
+    def _unrolled_fixpoint(
+        self,
+        start: Table,
+        keys: Symbol,
+        condition: Callable[[Table, Expr], Expr],
+        value: Symbol,
+        sort: Sort,
+        elements: tuple[Expr, ...],
+    ) -> Table:
+        """Return the map after as many rounds as there are keys; in a round, all keys are looked at together."""
+
+        def next_round(was_set: Callable[[Expr], Expr]) -> Callable[[Expr], Expr]:
+            now = self._fixed(start, was_set, value)
+            return remembered(
+                lambda key: disj(was_set(key), conj(self.contains(keys, key, sort), condition(now, key)))
+            )
+
+        was_set: Callable[[Expr], Expr] = _never
+        for _ in elements:
+            is_set = next_round(was_set)
+            if all(is_set(each).eq(was_set(each)) for each in elements):
+                break
+            was_set = is_set
+        return self._fixed(start, was_set, value)
+
+    def _invented_fixpoint(
+        self,
+        start: Table,
+        keys: Symbol,
+        condition: Callable[[Table, Expr], Expr],
+        value: Symbol,
+        sort: Sort,
+        scope: tuple[Expr, ...],
+    ) -> Table:
+        """Return the map with the least set of keys that is closed under the condition.
+
+        Closed: no key outside it fulfils the condition.  Least: each key in it has a rank, and fulfils the
+        condition when only keys of lower ranks are set.
+        """
+        of_key = self.z3_sort(sort)
+        was_set = self.invent("set", scope, of_key, z3.BoolSort())
+        rank = self.invent("rank", scope, of_key, z3.IntSort())
+        now, key = self._fixed(start, was_set, value), bound_variable(of_key)
+        sooner = self._fixed(start, lambda other: conj(was_set(other), rank(other) < rank(key)), value)
+        justified = conj(self.contains(keys, key, sort), condition(sooner, key), rank(key) >= 0)
+        outside = conj(self.contains(keys, key, sort), neg(was_set(key)))
+        self.assume(
+            for_all((*scope, key), implies(was_set(key), justified)),
+            for_all((*scope, key), implies(outside, neg(condition(now, key)))),
+        )
+        return now
+
+
+def _never(_key: Expr) -> Expr:
+    return FALSE
+
+
+def _counts_nothing(term: t.Equal) -> bool:
+    """Whether the term says that a collection has no items."""
+    return isinstance(term.left, t.Size) and isinstance(term.right, t.Const) and term.right.value == 0
