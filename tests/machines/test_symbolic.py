@@ -3,11 +3,14 @@
 import itertools
 import random
 
+import attrs
 import pytest
 import z3
 
-from mobstore.model import SupervisorAuthorityRecord, from_json
+from mobstore.model import FrozenMap, SupervisorAuthorityRecord, from_json
+from mobstore.model._records import U32
 from mobstore.model.machines import (
+    AUTHORITY,
     FRAME,
     LOOP,
     ROTATION,
@@ -17,8 +20,28 @@ from mobstore.model.machines import (
     Transitioned,
     rotation_inputs,
 )
-from mobstore.model.machines.sorts import MapOf, Opaque, Optional, Record, SequenceOf, SetOf
-from mobstore.properties.symbolic import Translation, conj, neg
+from mobstore.model.machines import terms as t
+from mobstore.model.machines.evaluation import Function
+from mobstore.model.machines.rotation import (
+    AUTHORITY_RECORD,
+    FROM_AUTHORITY,
+    REMOVE_ACCEPTED_PEER_IDS,
+    SAME_ATTEMPTED_AUTHORITY,
+)
+from mobstore.model.machines.sorts import (
+    Boolean,
+    Enumeration,
+    MapOf,
+    Natural,
+    Opaque,
+    Optional,
+    Record,
+    SequenceOf,
+    SetOf,
+)
+from mobstore.model.values import PROTOCOL_VERSION, SecretKey
+from mobstore.properties import symbolic
+from mobstore.properties.symbolic import Translation, Unbounded, conj, neg
 
 
 def opaque_values(value, sort):
@@ -88,6 +111,11 @@ def assert_same(machine, state, input):
             assert tuple(emitted(translation, taken)) == effects
 
 
+def assert_all_same(machine, rows):
+    for state, input in rows:
+        assert_same(machine, state, input)
+
+
 def chosen(rows, number):
     """So many rows, and as many of each input as can be, the same ones each time."""
     kinds = {}
@@ -115,8 +143,7 @@ def machine_and_rows(request, vectors, rows):
 
 def test_a_formula_of_a_known_state_folds_to_what_python_answers(machine_and_rows):
     machine, rows = machine_and_rows
-    for state, input in chosen(rows, 150):
-        assert_same(machine, state, input)
+    assert_all_same(machine, chosen(rows, 250))
 
 
 def answer(translation, machine, state, input):
@@ -146,3 +173,194 @@ def test_with_any_number_of_ids_the_solver_proves_what_python_answers(machine_an
         claim = answer(translation, machine, state, input)
         assert decide(translation, neg(claim))[0] == z3.unsat, input
         assert decide(translation, claim)[0] != z3.unsat, input
+
+
+RANDOM_IDS = ("", "a", "b", "c", "d")
+RANDOM_NUMBERS = (0, 0, 1, 1, 2, 3, 2**32 - 2, 2**32 - 1)
+
+
+def random_value(sort, rng):
+    """Any value of a sort, whether a machine can come to it or not; ids from a small pool."""
+    match sort:
+        case Boolean():
+            return rng.random() < 0.5
+        case Natural():
+            return rng.choice(RANDOM_NUMBERS)
+        case Enumeration(kind):
+            return rng.choice(list(kind))
+        case Opaque(name):
+            return SecretKey.of(bytes([rng.randrange(2)]) * 32) if name == "SecretKey" else rng.choice(RANDOM_IDS)
+        case Optional(item):
+            return rng.choice((None, random_value(item, rng)))
+        case SequenceOf(item):
+            return tuple(random_value(item, rng) for _ in range(rng.randrange(5)))
+        case SetOf(item):
+            return frozenset(random_value(item, rng) for _ in range(rng.randrange(5)))
+        case MapOf(key, item):
+            return FrozenMap({random_value(key, rng): random_value(item, rng) for _ in range(rng.randrange(6))})
+        case Record(kind):
+            return kind(**{name: random_field(name, of, rng) for name, of in sort.fields.items()})
+
+
+def random_field(name, sort, rng):
+    return PROTOCOL_VERSION if name == "protocol_version" else random_value(sort, rng)
+
+
+def random_step(machine, transition, rng):
+    """A state, more often than not in a phase that the transition starts from, and an input of the transition."""
+    state = random_value(Record(machine.state), rng)
+    if transition.sources and rng.random() < 0.9:
+        state = attrs.evolve(state, phase=rng.choice(sorted(transition.sources)))
+    return state, random_value(Record(transition.input), rng)
+
+
+@pytest.mark.parametrize("machine", [RUN, FRAME, LOOP, ROTATION, AUTHORITY], ids=lambda machine: machine.name)
+def test_a_formula_of_any_state_folds_to_what_python_answers(machine):
+    rng, taken = random.Random(11), set()
+    for transition in machine.transitions:
+        for _ in range(15):
+            state, input = random_step(machine, transition, rng)
+            assert_same(machine, state, input)
+            taken.add(type(machine.step(state, input)))
+    assert Transitioned in taken
+    assert GuardRejected in taken
+
+
+def one_round_only(self, start, keys, condition, value, sort, elements):
+    return self._fixed(start, lambda key: conj(self.contains(keys, key, sort), condition(start, key)), value)
+
+
+def nothing_filtered(self, base, condition, sort, some):
+    return attrs.evolve(base, some=some)
+
+
+BROKEN_TRANSLATIONS = {
+    "_unrolled_fixpoint": one_round_only,
+    "_unrolled_filter": nothing_filtered,
+    "_source": lambda self, machine, transition, state: symbolic.TRUE,
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_TRANSLATIONS)
+def test_a_wrong_translation_is_noticed(name, vectors, monkeypatch):
+    monkeypatch.setattr(Translation, name, BROKEN_TRANSLATIONS[name])
+    rows = chosen([(state, input) for state, input, _ in vectors("frame")], 400)
+    with pytest.raises((AssertionError, StopIteration)):
+        assert_all_same(FRAME, rows)
+
+
+ITEMS, OTHERS = t.var("items", tuple[str, ...]), t.var("others", tuple[str, ...])
+MEMBERS = t.var("members", frozenset[str])
+NUMBERS = t.var("numbers", FrozenMap[str, U32])
+LINKS = t.var("links", FrozenMap[str, str | None])
+QUEUES = t.var("queues", FrozenMap[str, tuple[str, ...]])
+
+
+def is_member(item):
+    return t.member(item, MEMBERS)
+
+
+def follows(now, key):
+    """A key that is not 2 is linked to one that is."""
+    link = t.at(LINKS, key, None)
+    return t.at(now, key, 0).ne(2) & t.Present(link) & t.at(now, t.The(link), 0).eq(2)
+
+
+KEPT = t.filtered(ITEMS, is_member)
+REACHED = t.fixpoint(NUMBERS, ITEMS, follows, 2)
+
+TERMS = {
+    "first kept": t.if_(~t.is_empty(KEPT), t.Head(KEPT), ""),
+    "kept twice, shortened, extended": t.append(t.Tail(t.filtered(KEPT, lambda item: item.ne("a"))), "c"),
+    "kept of a longer row": t.filtered(t.append(ITEMS, "b"), is_member),
+    "kept of one of two": t.filtered(t.if_(is_member("a"), ITEMS, t.Tail(OTHERS)), is_member),
+    "same kept": KEPT.eq(t.filtered(OTHERS, is_member)),
+    "same rows": ITEMS.eq(OTHERS),
+    "same sets": t.Elements(KEPT).eq(t.discard(t.insert(MEMBERS, "a"), "b")),
+    "same keys": t.Elements(NUMBERS).eq(MEMBERS),
+    "one of two sets": t.if_(is_member("b"), t.insert(MEMBERS, "c"), t.Elements(OTHERS)),
+    "in order": t.Increasing(ITEMS) & t.Increasing(KEPT),
+    "below": t.exists(ITEMS, lambda item: (item < "c") & (item > "a") & ~is_member(item)),
+    "empty": t.is_empty(MEMBERS) | t.is_empty(NUMBERS) | t.is_empty(KEPT),
+    "length": t.Size(ITEMS) + t.Size(KEPT),
+    "one more and one less": t.map_to(NUMBERS, NUMBERS, lambda key: t.at(NUMBERS, key) + 2 - 1),
+    "stored": t.store(
+        t.map_to(ITEMS, NUMBERS, lambda key: t.if_(is_member(key), t.at(NUMBERS, key, 0) + 1, 0)), "a", 7
+    ).eq(NUMBERS),
+    "one of two maps": t.if_(is_member("b"), NUMBERS, t.map_to(MEMBERS, NUMBERS, lambda _key: 3)),
+    "reached": REACHED,
+    "all reached": t.for_all(REACHED, lambda key: t.at(REACHED, key).eq(2)),
+    "kept in each": t.for_all(
+        QUEUES,
+        lambda key: t.at(QUEUES, key).eq(
+            t.filtered(t.at(QUEUES, key), lambda item: item.ne(key) & is_member(item))
+        ),
+    ),
+    "linked": t.exists(LINKS, lambda key: t.at(LINKS, key).eq(t.Some(key))),
+}
+COUNTS = {
+    "sizes": t.Size(MEMBERS) + t.Size(NUMBERS),
+    "counted": t.count(ITEMS, is_member) + t.count(MEMBERS, lambda item: t.member(item, ITEMS)),
+    "summed": t.total(NUMBERS, lambda key: t.at(NUMBERS, key)),
+}
+VARIABLES = (ITEMS, OTHERS, MEMBERS, NUMBERS, LINKS, QUEUES)
+FUNCTIONS = [Function(name, VARIABLES, term) for name, term in TERMS.items()]
+COUNTING = [Function(name, VARIABLES, term) for name, term in COUNTS.items()]
+OF_ROTATION = [AUTHORITY_RECORD, FROM_AUTHORITY, REMOVE_ACCEPTED_PEER_IDS, SAME_ATTEMPTED_AUTHORITY]
+
+
+def kinds_in(term):
+    return {type(term)}.union(*map(kinds_in, t.parts_of(term)))
+
+
+def leaves_of(kind):
+    below = kind.__subclasses__()
+    return {kind} if not below else set().union(*map(leaves_of, below))
+
+
+def test_every_kind_of_term_is_tried():
+    tried = set().union(*(kinds_in(function.body) for function in [*FUNCTIONS, *COUNTING, *OF_ROTATION]))
+    assert tried == leaves_of(t.Term)
+
+
+def draw(function, rng):
+    return [random_value(variable.sort, rng) for variable in function.parameters]
+
+
+def claims(translation, function, arguments):
+    """The term as a symbol, and that it is what Python says."""
+    pairs = zip(function.parameters, arguments, strict=True)
+    names = {variable.name: translation.value(value, variable.sort) for variable, value in pairs}
+    symbol = translation.translate(function.body, names)
+    sort = function.body.sort
+    return symbol, translation.equal(symbol, translation.value(function(*arguments), sort), sort)
+
+
+@pytest.mark.parametrize("function", [*FUNCTIONS, *COUNTING, *OF_ROTATION], ids=lambda function: function.name)
+def test_a_bounded_term_folds_to_its_value(function):
+    rng, seen = random.Random(3), set()
+    for _ in range(40):
+        arguments = draw(function, rng)
+        pairs = zip(arguments, (variable.sort for variable in function.parameters), strict=True)
+        translation = bounded(*pairs, spare=RANDOM_IDS)
+        symbol, _ = claims(translation, function, arguments)
+        expected = function(*arguments)
+        assert translation.read(symbol, function.body.sort) == expected, arguments
+        seen.add(repr(expected))
+    assert len(seen) > 1
+
+
+@pytest.mark.parametrize("function", [*FUNCTIONS, *OF_ROTATION], ids=lambda function: function.name)
+def test_an_unbounded_term_is_proved_to_be_its_value(function):
+    rng = random.Random(5)
+    for _ in range(12):
+        arguments, translation = draw(function, rng), Translation()
+        _, claim = claims(translation, function, arguments)
+        assert decide(translation, neg(claim))[0] == z3.unsat, arguments
+        assert decide(translation, claim)[0] != z3.unsat, arguments
+
+
+@pytest.mark.parametrize("function", COUNTING, ids=lambda function: function.name)
+def test_what_counts_needs_a_bound(function):
+    with pytest.raises(Unbounded):
+        claims(Translation(), function, draw(function, random.Random(1)))
