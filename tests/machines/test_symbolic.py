@@ -143,7 +143,7 @@ def machine_and_rows(request, vectors, rows):
 
 def test_a_formula_of_a_known_state_folds_to_what_python_answers(machine_and_rows):
     machine, rows = machine_and_rows
-    assert_all_same(machine, chosen(rows, 250))
+    assert_all_same(machine, chosen(rows, 150))
 
 
 def answer(translation, machine, state, input):
@@ -218,7 +218,7 @@ def random_step(machine, transition, rng):
 def test_a_formula_of_any_state_folds_to_what_python_answers(machine):
     rng, taken = random.Random(11), set()
     for transition in machine.transitions:
-        for _ in range(15):
+        for _ in range(8):
             state, input = random_step(machine, transition, rng)
             assert_same(machine, state, input)
             taken.add(type(machine.step(state, input)))
@@ -286,7 +286,7 @@ TERMS = {
     "one more and one less": t.map_to(NUMBERS, NUMBERS, lambda key: t.at(NUMBERS, key) + 2 - 1),
     "stored": t.store(
         t.map_to(ITEMS, NUMBERS, lambda key: t.if_(is_member(key), t.at(NUMBERS, key, 0) + 1, 0)), "a", 7
-    ).eq(NUMBERS),
+    ),
     "one of two maps": t.if_(is_member("b"), NUMBERS, t.map_to(MEMBERS, NUMBERS, lambda _key: 3)),
     "reached": REACHED,
     "all reached": t.for_all(REACHED, lambda key: t.at(REACHED, key).eq(2)),
@@ -324,7 +324,17 @@ def test_every_kind_of_term_is_tried():
 
 
 def draw(function, rng):
-    return [random_value(variable.sort, rng) for variable in function.parameters]
+    """Arguments; now and then one of them again where another of its sort may stand."""
+    arguments = []
+    for variable in function.parameters:
+        earlier = [
+            value
+            for value, other in zip(arguments, function.parameters, strict=False)
+            if other.sort == variable.sort
+        ]
+        again = earlier and rng.random() < 0.3
+        arguments.append(rng.choice(earlier) if again else random_value(variable.sort, rng))
+    return arguments
 
 
 def claims(translation, function, arguments):
@@ -339,7 +349,7 @@ def claims(translation, function, arguments):
 @pytest.mark.parametrize("function", [*FUNCTIONS, *COUNTING, *OF_ROTATION], ids=lambda function: function.name)
 def test_a_bounded_term_folds_to_its_value(function):
     rng, seen = random.Random(3), set()
-    for _ in range(40):
+    for turn in range(300):
         arguments = draw(function, rng)
         pairs = zip(arguments, (variable.sort for variable in function.parameters), strict=True)
         translation = bounded(*pairs, spare=RANDOM_IDS)
@@ -347,13 +357,15 @@ def test_a_bounded_term_folds_to_its_value(function):
         expected = function(*arguments)
         assert translation.read(symbol, function.body.sort) == expected, arguments
         seen.add(repr(expected))
-    assert len(seen) > 1
+        if turn > 20 and len(seen) > 1:
+            break
+    assert len(seen) > 1, "the values tell nothing apart"
 
 
 @pytest.mark.parametrize("function", [*FUNCTIONS, *OF_ROTATION], ids=lambda function: function.name)
 def test_an_unbounded_term_is_proved_to_be_its_value(function):
     rng = random.Random(5)
-    for _ in range(12):
+    for _ in range(10):
         arguments, translation = draw(function, rng), Translation()
         _, claim = claims(translation, function, arguments)
         assert decide(translation, neg(claim))[0] == z3.unsat, arguments
