@@ -31,6 +31,11 @@ class Timestamp:
     seconds: int
     nanos: int = 0
 
+    def __attrs_post_init__(self) -> None:
+        """Raise `Serialization` for a fraction that no second has: only the last of a minute can be a leap one."""
+        if not 0 <= self.nanos < (2 * _NANOS if self.seconds % 60 == 59 else _NANOS):
+            raise Serialization(f": {self.nanos} nanoseconds are not within a second")
+
     @classmethod
     def from_nanos(cls, nanos: int) -> Timestamp:
         """Return the instant ``nanos`` nanoseconds after the epoch (what ``time.time_ns`` counts)."""

@@ -270,8 +270,10 @@ def _clear_keeps_counting(state: EventStoreState, op: Any, now: int) -> tuple[Ev
 
 
 def _prune_equal_times(state: EventStoreState, op: Any, now: int) -> tuple[EventStoreState, Any]:
-    later = attrs.evolve(op.older_than, nanos=op.older_than.nanos + 1)
-    return HANDLERS[ops.Prune](state, ops.Prune(later), now)
+    equal = [event for event in state.events if event.timestamp == op.older_than]
+    changed, removed = HANDLERS[ops.Prune](state, op, now)
+    kept = [event for event in changed.events if event.timestamp != op.older_than]
+    return attrs.evolve(changed, events=type(state.events)(kept)), removed + len(equal)
 
 
 def _one_terminal_event_a_run(state: EventStoreState, op: Any, now: int) -> tuple[EventStoreState, Any]:

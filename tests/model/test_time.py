@@ -91,6 +91,13 @@ def test_what_names_no_instant_is_refused(value):
         Timestamp.of(value)
 
 
+@pytest.mark.parametrize(("seconds", "nanos"), [(0, -1), (0, 10**9), (58, 10**9), (59, 2 * 10**9)])
+def test_a_fraction_lies_within_its_second(seconds, nanos):
+    """Only the last second of a minute can be followed by a leap second."""
+    with pytest.raises(Serialization, match="not within a second"):
+        Timestamp(seconds, nanos)
+
+
 def test_offsets_of_seconds_are_kept():
     """Python knows offsets of less than a minute."""
     east = datetime(2026, 1, 1, 0, 0, 30, tzinfo=timezone(timedelta(seconds=30)))

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from mobstore.model.step import HANDLERS
 from mobstore.properties import chapters, cli, report
 from mobstore.properties.chapters import CHAPTERS, Context, Result, Verdict
 from mobstore.properties.refinement import PROFILES, Profile
@@ -233,3 +234,16 @@ def test_sqlite_files_are_made_where_they_are_asked_for(tmp_path):
         with pytest.raises(UnknownBackend):
             factory_of(f"sqlite:{place}")
     assert (tmp_path / "mine.db").read_bytes() == b"precious"
+
+
+def test_the_zoo_tells_who_was_rejected_and_how(capsys, monkeypatch):
+    """0 when all were, 1 when one was not, 2 for a name that does not exist."""
+    assert cli.main(["zoo", "clear-keeps-cursors", "--programs"]) == 0
+    out = capsys.readouterr().out
+    assert "stores.events.clear()" in out
+    assert "1 of 1 broken backends rejected" in out
+    harmless = chapters.attrs.evolve(ZOO["clear-keeps-cursors"], handlers=HANDLERS)
+    monkeypatch.setitem(ZOO, "clear-keeps-cursors", harmless)
+    assert cli.main(["zoo", "clear-keeps-cursors", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)[0]["program"] is None
+    assert cli.main(["zoo", "nonsense"]) == 2
