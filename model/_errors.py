@@ -37,7 +37,7 @@ class MobStoreError(Exception):
 
 
 class WriteFailed(MobStoreError):
-    """The storage could not take a write.  Nothing of the call happened, unless the message says that nobody knows."""
+    """The storage could not take a write.  Nothing happened, unless the message says that nobody knows."""
 
     kind = "WriteFailed"
     prefix = "Write failed: "
