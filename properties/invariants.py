@@ -6,11 +6,13 @@ machines' data that it catches; so none of them is empty.  They run on Python va
 handed to a solver.
 
 Invariants of one machine hold after every step of it, whoever the caller is.  Those of a whole run
-(`Scope.COMPOSITION`) are kept by callers that commit in the right order (contract, sections 4 and 8); two of
-them are weaker than one would like, because no wrapper writes all the cells at once:
+(`Scope.COMPOSITION`) are kept by callers that commit in the right order (contract, sections 4 and 8): what one
+of them says of several cells is written to these cells at once.  So the commit that starts a loop also gives the
+node slot back, which its body needs; and the commit that ends a run also cancels the steps that are out.  Two
+are weaker than one would like:
 
 - *A node slot for every running step* is an inequality: a step's node is completed by one commit, and its slot
-  is released by the next.
+  is released by the next, for no wrapper writes an output and the flow state together.
 - *A branch has at most one winner* is true of the set of winners only: siblings that already run when one of
   them completes go on running, and may complete, too.
 """
@@ -21,7 +23,7 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from mobstore.model import FrozenMap, MobRun, from_json
+from mobstore.model import FrozenMap, MobRun, MobRunStatus, Payload, RunId, Timestamp, TrieMap, evolve, from_json
 from mobstore.model.machines import (
     AUTHORITY,
     FRAME,
@@ -53,10 +55,15 @@ from mobstore.model.values import (
     FlowRunState,
     FramePhase,
     FrameScope,
+    FrameSnapshot,
     FrameTerminalStatus,
+    LoopIterationLedger,
+    LoopIterationLedgerEntry,
     LoopIterationState,
     LoopPhase,
+    LoopSnapshot,
     LoopStage,
+    NodeKind,
     NodeStatus,
     RunPhase,
     StepStatus,
@@ -995,5 +1002,302 @@ _AUTHORITY_INVARIANTS: Final = (
 )
 
 
-INVARIANTS: Final = (*_RUN_INVARIANTS, *_FRAME_INVARIANTS, *_LOOP_INVARIANTS, *_AUTHORITY_INVARIANTS)
+# --- A run and its machines ----------------------------------------------------------------------------------
+
+_m: Final = t.fields_of("s", MobRun)
+_flow: Final = t.Fields(_m.flow_state)
+_STATUS_OF: Final = {
+    MobRunStatus.PENDING: (RunPhase.ABSENT, RunPhase.PENDING),
+    MobRunStatus.RUNNING: (RunPhase.RUNNING,),
+    MobRunStatus.COMPLETED: (RunPhase.COMPLETED,),
+    MobRunStatus.FAILED: (RunPhase.FAILED,),
+    MobRunStatus.CANCELED: (RunPhase.CANCELED,),
+}
+
+
+def _kernel(snapshots: t.Term, key: t.Term) -> t.Fields:
+    return t.Fields(t.at(snapshots, key).get("kernel_state"))
+
+
+def _frame_of(key: t.Term) -> t.Fields:
+    return _kernel(_m.frames, key)
+
+
+def _loop_of(key: t.Term) -> t.Fields:
+    return _kernel(_m.loops, key)
+
+
+def _step_is(*statuses: StepStatus | None) -> Callable[[t.Term], t.Term]:
+    def is_one(step: t.Term) -> t.Term:
+        return _status(_flow, step).one_of(*statuses)
+
+    return is_one
+
+
+def _runs_a_step(frame: t.Fields) -> Callable[[t.Term], t.Term]:
+    def runs(node: t.Term) -> t.Term:
+        kind = t.at(frame.node_kind, node, NodeKind.STEP)
+        return kind.eq(NodeKind.STEP) & status_of(frame.node_status, node).eq(NodeStatus.RUNNING)
+
+    return runs
+
+
+_RUNNING_STEPS: Final = t.total(
+    _m.frames, lambda key: t.count(_frame_of(key).node_status, _runs_a_step(_frame_of(key)))
+)
+_ACTIVE_LOOPS: Final = t.count(_m.loops, lambda key: _is_active(_loop_of(key)))
+
+
+def _is_body_of(frame: t.Term, loop: t.Term, iteration: t.Term) -> t.Term:
+    """Return that a frame is in the store, as the body of this iteration of this loop instance."""
+    state = _frame_of(frame)
+    of_iteration = state.loop_instance_id.eq(loop) & state.iteration.eq(iteration)
+    return t.member(frame, _m.frames) & state.frame_scope.eq(FrameScope.BODY) & of_iteration
+
+
+def _body_is_there(loop: t.Term) -> t.Term:
+    state = _loop_of(loop)
+    return ~_is_active(state) | _is_body_of(t.The(state.active_body_frame_id), loop, state.current_iteration)
+
+
+def _parent_waits(loop: t.Term) -> t.Term:
+    state = _loop_of(loop)
+    parent = _frame_of(state.parent_frame_id)
+    node = state.parent_node_id
+    return t.member(state.parent_frame_id, _m.frames) & t.iff(
+        state.phase.eq(LoopPhase.RUNNING),
+        status_of(parent.node_status, node).eq(NodeStatus.RUNNING)
+        & t.at(parent.node_kind, node, NodeKind.STEP).eq(NodeKind.LOOP),
+    )
+
+
+def _is_in_order(entry: t.Term) -> t.Term:
+    """Return that a line of the ledger is the only one of its iteration, and that the iteration before has one."""
+    loop, iteration = entry.get("loop_instance_id"), entry.get("iteration")
+
+    def of_iteration(other: t.Term, number: t.Term) -> t.Term:
+        return other.get("loop_instance_id").eq(loop) & other.get("iteration").eq(number)
+
+    once = t.count(_m.loop_iteration_ledger, lambda other: of_iteration(other, iteration)).eq(1)
+    follows = t.exists(_m.loop_iteration_ledger, lambda other: of_iteration(other, iteration - 1))
+    return once & (iteration.eq(0) | follows)
+
+
+def _circle_free() -> t.Term:
+    """Return that the steps can be done one after the other, each after its dependencies."""
+    none_done = t.map_to(_flow.tracked_steps, _flow.output_recorded, lambda _step: False)
+
+    def can_be_done(done: t.Term, step: t.Term) -> t.Term:
+        return t.for_all(
+            t.at(_flow.step_dependencies, step, ()),
+            lambda dependency: t.at(done, dependency, False),  # noqa: FBT003 - an unknown step is never done
+        )
+
+    done = t.fixpoint(none_done, _flow.tracked_steps, can_be_done, True)  # noqa: FBT003 - the value of the map
+    return t.for_all(_flow.tracked_steps, lambda step: t.at(done, step))
+
+
+def _all_in(ids: t.Term, snapshots: t.Term) -> t.Term:
+    return t.for_all(ids, lambda key: t.member(key, snapshots))
+
+
+def _example() -> MobRun:
+    """Return a run of which one step is done, one runs, and a loop is in the body of its second iteration."""
+    _, flow = last_step(
+        RUN,
+        (
+            *(*_OUTPUT, run_inputs.DispatchStep("two")),
+            *(run_inputs.RegisterReadyFrame("r"), run_inputs.PumpNodeScheduler("r")),
+            *(run_inputs.RegisterPendingBodyFrame("l", 1), run_inputs.PumpFrameScheduler("l")),
+            *(run_inputs.RegisterReadyFrame("f1"), run_inputs.RegisterPendingBodyFrame("l", 1)),
+        ),
+    )
+    _, root = last_step(FRAME, (*_NODE_DONE, _ADMIT, _ADMIT))
+    _, body = last_step(FRAME, _BODY)
+    _, loop = last_step(LOOP, _SECOND_DONE[:-1])
+    bodies = {f"f{number}": evolve(body, {"frame_id": f"f{number}", "iteration": number}) for number in (0, 1)}
+    return MobRun(
+        run_id=RunId("11111111-0000-4000-8000-000000000001"),
+        mob_id="mob",
+        flow_id="flow",
+        status=MobRunStatus.RUNNING,
+        flow_state=flow,
+        activation_params=Payload.of(None),
+        created_at=Timestamp(0),
+        frames=TrieMap({id: FrameSnapshot(state) for id, state in {"r": root, **bodies}.items()}),
+        loops=TrieMap({"l": LoopSnapshot(loop)}),
+        loop_iteration_ledger=LoopIterationLedger(
+            [LoopIterationLedgerEntry("l", 0, "f0"), LoopIterationLedgerEntry("l", 1, "f1")]
+        ),
+    )
+
+
+def _ended_example(phase: RunPhase, status: MobRunStatus) -> MobRun:
+    """Return the example with its run at an end."""
+    flow = _EXAMPLE.flow_state
+    ended = flow.step_status.set("two", StepStatus.COMPLETED)
+    at_end = evolve(flow, {"phase": phase, "step_status": ended})
+    return evolve(_EXAMPLE, {"status": status, "completed_at": Timestamp(1), "flow_state": at_end})
+
+
+_EXAMPLE: Final = _example()
+_COMPLETED: Final = _ended_example(RunPhase.COMPLETED, MobRunStatus.COMPLETED)
+_i_create: Final = t.fields_of("i", run_inputs.CreateRun)
+_i_loop: Final = t.fields_of("i", loop_inputs.StartLoop)
+
+_COMPOSITION_INVARIANTS: Final = (
+    Invariant(
+        "status-follows-the-phase",
+        "The status of a run is that of its flow state's phase.",
+        Scope.COMPOSITION,
+        ~_flow.phase.eq(RunPhase.ABSENT),
+        t.every(
+            t.implies(_m.status.eq(status), _flow.phase.one_of(*phases)) for status, phases in _STATUS_OF.items()
+        ),
+        _EXAMPLE,
+        writing(RUN, "TerminalizeCanceled", "phase", RunPhase.FAILED),
+    ),
+    Invariant(
+        "completed-run-has-completed-steps",
+        "In a completed run every step completed or was skipped.",
+        Scope.COMPOSITION,
+        _flow.phase.eq(RunPhase.COMPLETED),
+        t.for_all(_flow.tracked_steps, _step_is(StepStatus.COMPLETED, StepStatus.SKIPPED)),
+        _COMPLETED,
+        writing(RUN, "TerminalizeFailed", "phase", RunPhase.COMPLETED),
+    ),
+    Invariant(
+        "ended-run-has-no-work-out",
+        "An ended run has no dispatched step.",
+        Scope.COMPOSITION,
+        _flow.phase.one_of(RunPhase.COMPLETED, RunPhase.FAILED, RunPhase.CANCELED),
+        t.for_all(_flow.tracked_steps, lambda step: ~_step_is(StepStatus.DISPATCHED)(step)),
+        _COMPLETED,
+        without_update(RUN, "CancelStep", "step_status"),
+    ),
+    Invariant(
+        "outputs-belong-to-completed-steps",
+        "A step whose output was recorded is completed.",
+        Scope.COMPOSITION,
+        t.exists(_flow.output_recorded, lambda step: t.at(_flow.output_recorded, step)),
+        t.for_all(
+            _flow.output_recorded,
+            lambda step: ~t.at(_flow.output_recorded, step) | _step_is(StepStatus.COMPLETED)(step),
+        ),
+        _EXAMPLE,
+        without_update(RUN, "CompleteStep", "step_status"),
+    ),
+    Invariant(
+        "dependencies-are-known-and-not-circular",
+        "The steps of a run can be done one after the other.",
+        Scope.COMPOSITION,
+        t.exists(_flow.step_dependencies, lambda step: ~t.is_empty(t.at(_flow.step_dependencies, step))),
+        _circle_free(),
+        _EXAMPLE,
+        writing(
+            RUN,
+            "CreateRun",
+            "step_dependencies",
+            t.map_to(
+                _i_create.step_ids,
+                _flow.step_dependencies,
+                lambda step: t.append(t.at(_i_create.step_dependencies, step, ()), step),
+            ),
+        ),
+    ),
+    Invariant(
+        "queues-hold-what-is-there",
+        "What waits is a frame, or a loop, of this run.",
+        Scope.COMPOSITION,
+        ~t.is_empty(_flow.ready_frames) | ~t.is_empty(_flow.pending_body_frame_loops),
+        _all_in(_flow.ready_frames, _m.frames) & _all_in(_flow.pending_body_frame_loops, _m.loops),
+        _EXAMPLE,
+        writing(RUN, "RegisterReadyFrame", "ready_frames", t.append(_old.ready_frames, "nowhere")),
+    ),
+    Invariant(
+        "running-steps-have-slots",
+        "There are at least as many node slots taken as steps' nodes run.",
+        Scope.COMPOSITION,
+        _RUNNING_STEPS > 0,
+        _flow.active_node_count >= _RUNNING_STEPS,
+        _EXAMPLE,
+        without_update(RUN, "PumpNodeScheduler", "active_node_count"),
+    ),
+    Invariant(
+        "frame-count-is-that-of-active-loops",
+        "As many body frames count as active as loops are in their body.",
+        Scope.COMPOSITION,
+        (_ACTIVE_LOOPS > 0) | (_flow.active_frame_count > 0),
+        _flow.active_frame_count.eq(_ACTIVE_LOOPS),
+        _EXAMPLE,
+        without_update(RUN, "FrameTerminated", "active_frame_count"),
+    ),
+    Invariant(
+        "keys-are-names",
+        "Frames and loops stand under their own ids.",
+        Scope.COMPOSITION,
+        ~t.is_empty(_m.frames),
+        t.for_all(_m.frames, lambda key: _frame_of(key).frame_id.eq(key))
+        & t.for_all(_m.loops, lambda key: _loop_of(key).loop_instance_id.eq(key)),
+        _EXAMPLE,
+        without_update(FRAME, "StartBodyFrame", "frame_id"),
+    ),
+    Invariant(
+        "active-body-is-there",
+        "The active body frame of a loop is stored, as the body of its present iteration.",
+        Scope.COMPOSITION,
+        _ACTIVE_LOOPS > 0,
+        t.for_all(_m.loops, _body_is_there),
+        _EXAMPLE,
+        without_update(FRAME, "StartBodyFrame", "iteration"),
+    ),
+    Invariant(
+        "parent-node-waits-for-its-loop",
+        "The parent node of a loop is a loop node of a stored frame, and runs exactly while the loop does.",
+        Scope.COMPOSITION,
+        ~t.is_empty(_m.loops),
+        t.for_all(_m.loops, _parent_waits),
+        _EXAMPLE,
+        without_update(LOOP, "UntilConditionMet", "phase"),
+    ),
+    Invariant(
+        "depth-within-maximum",
+        "No loop is nested deeper than its run allows (0: no maximum).",
+        Scope.COMPOSITION,
+        (_flow.max_frame_depth > 0) & ~t.is_empty(_m.loops),
+        t.for_all(_m.loops, lambda key: _loop_of(key).depth <= _flow.max_frame_depth),
+        _EXAMPLE,
+        writing(LOOP, "StartLoop", "depth", _i_loop.depth + 9),
+    ),
+    Invariant(
+        "ledger-names-stored-bodies",
+        "What the iteration ledger names is stored, as the body of that iteration of that loop.",
+        Scope.COMPOSITION,
+        ~t.is_empty(_m.loop_iteration_ledger),
+        t.for_all(
+            _m.loop_iteration_ledger,
+            lambda entry: _is_body_of(entry.get("frame_id"), entry.get("loop_instance_id"), entry.get("iteration")),
+        ),
+        _EXAMPLE,
+        without_update(FRAME, "StartBodyFrame", "loop_instance_id"),
+    ),
+    Invariant(
+        "ledger-has-no-gap",
+        "The iteration ledger has one frame an iteration, and no iteration without the one before.",
+        Scope.COMPOSITION,
+        ~t.is_empty(_m.loop_iteration_ledger),
+        t.for_all(_m.loop_iteration_ledger, _is_in_order),
+        _EXAMPLE,
+        writing(LOOP, "BodyFrameCompleted", "current_iteration", _l.current_iteration + 2),
+    ),
+)
+
+
+INVARIANTS: Final = (
+    *_RUN_INVARIANTS,
+    *_FRAME_INVARIANTS,
+    *_LOOP_INVARIANTS,
+    *_AUTHORITY_INVARIANTS,
+    *_COMPOSITION_INVARIANTS,
+)
 """All of them."""

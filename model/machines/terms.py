@@ -54,7 +54,7 @@ class Term:
 
     def eq(self, other: Like) -> Term:
         """Both are the same value."""
-        return Equal(self, as_sort(other, self.sort))
+        return Equal(self, _comparable(other, self.sort))
 
     def ne(self, other: Like) -> Term:
         """They are different values."""
@@ -78,16 +78,16 @@ class Term:
         return Not(self)
 
     def __lt__(self, other: Like) -> Term:
-        return Less(self, as_sort(other, self.sort))
+        return Less(self, _comparable(other, self.sort))
 
     def __le__(self, other: Like) -> Term:
-        return Not(Less(as_sort(other, self.sort), self))
+        return Not(Less(_comparable(other, self.sort), self))
 
     def __gt__(self, other: Like) -> Term:
-        return Less(as_sort(other, self.sort), self)
+        return Less(_comparable(other, self.sort), self)
 
     def __ge__(self, other: Like) -> Term:
-        return Not(Less(self, as_sort(other, self.sort)))
+        return Not(Less(self, _comparable(other, self.sort)))
 
     def __add__(self, other: Like) -> Term:
         return Plus(self, as_sort(other, self.sort))
@@ -110,6 +110,13 @@ def as_sort(value: Like, sort: Sort) -> Term:
         return Some(value)
     msg = f"a term of {value.sort} where one of {sort} is wanted: {value}"
     raise TypeError(msg)
+
+
+def _comparable(value: Like, sort: Sort) -> Term:
+    """Return ``value`` as a term that may be compared with one of ``sort``: numbers compare whatever their size."""
+    if isinstance(value, Term) and isinstance(value.sort, Natural) and isinstance(sort, Natural):
+        return value
+    return as_sort(value, sort)
 
 
 def _want(term: Term, *kinds: type[Sort]) -> Any:
