@@ -337,11 +337,12 @@ def _same_ids(queue: t.Term, membership: t.Term) -> t.Term:
     return t.Elements(queue).eq(membership) & t.Size(queue).eq(t.Size(membership))
 
 
-def _head_was_taken(queue: str, last: str) -> t.Term:
+def _head_was_taken(queue: str, last: str, count: str) -> t.Term:
     before: t.Term = getattr(_run.before, queue)
     after: t.Term = getattr(_run.after, queue)
     granted: t.Term = getattr(_run.after, last)
-    return after.eq(t.Tail(before)) & granted.eq(t.Head(before))
+    counted: t.Term = getattr(_run.after, count).eq(getattr(_run.before, count) + 1)
+    return after.eq(t.Tail(before)) & granted.eq(t.Head(before)) & counted
 
 
 def _one_appended(queue: str) -> t.Term:
@@ -352,6 +353,17 @@ def _one_appended(queue: str) -> t.Term:
 
 def _status(fields: t.Fields, step: t.Term) -> t.Term:
     return t.at(fields.step_status, step, None)
+
+
+def _has_failed(step: t.Term) -> t.Term:
+    return _status(_s, step).eq(StepStatus.FAILED)
+
+
+def _some_step_became(status: StepStatus) -> t.Term:
+    return t.exists(
+        _run.after.step_status,
+        lambda step: _status(_run.after, step).eq(status) & ~_status(_run.before, step).eq(status),
+    )
 
 
 def _step_moved_on(step: t.Term) -> t.Term:
@@ -451,11 +463,11 @@ _RUN_INVARIANTS: Final = (
         without_guard(RUN, "PumpFrameScheduler", "there is room (0: no maximum)"),
     ),
     Invariant(
-        "failed-step-is-counted",
-        "Where a step failed, a failure was counted.",
+        "failures-are-counted",
+        "As many failures were counted as steps failed.",
         Scope.RUN,
-        t.exists(_s.step_status, lambda step: t.at(_s.step_status, step).eq(StepStatus.FAILED)),
-        _s.failure_count > 0,
+        (_s.failure_count > 0) | t.exists(_s.step_status, _has_failed),
+        _s.failure_count.eq(t.count(_s.step_status, _has_failed)),
         _FAILED,
         without_update(RUN, "FailStep", "failure_count"),
     ),
@@ -515,6 +527,21 @@ _RUN_INVARIANTS: Final = (
         writing(RUN, "CompleteStep", "failure_count", 0),
     ),
     Invariant(
+        "failures-in-a-row-end-with-success",
+        "A step that completes sets the failures in a row to 0; one that fails adds one.",
+        Scope.RUN_STEP,
+        _some_step_became(StepStatus.COMPLETED) | _some_step_became(StepStatus.FAILED),
+        _run.after.consecutive_failure_count.eq(
+            t.if_(
+                _some_step_became(StepStatus.FAILED),
+                _run.before.consecutive_failure_count + 1,
+                0,
+            )
+        ),
+        _STEP_DONE,
+        without_update(RUN, "CompleteStep", "consecutive_failure_count"),
+    ),
+    Invariant(
         "outputs-are-not-forgotten",
         "An output that was recorded stays recorded.",
         Scope.RUN_STEP,
@@ -527,19 +554,19 @@ _RUN_INVARIANTS: Final = (
     ),
     Invariant(
         "node-grant-takes-the-head",
-        "What leaves the queue of ready frames is its head, and the last that was granted.",
+        "What leaves the queue of ready frames is its head; it is noted as the last granted, and counted.",
         Scope.RUN_STEP,
         t.Size(_run.after.ready_frames) < t.Size(_run.before.ready_frames),
-        _head_was_taken("ready_frames", "last_granted_frame"),
+        _head_was_taken("ready_frames", "last_granted_frame", "active_node_count"),
         _PUMPED,
         without_update(RUN, "PumpNodeScheduler", "last_granted_frame"),
     ),
     Invariant(
         "frame-grant-takes-the-head",
-        "What leaves the queue of loops is its head, and the last that was granted.",
+        "What leaves the queue of loops is its head; it is noted as the last granted, and counted.",
         Scope.RUN_STEP,
         t.Size(_run.after.pending_body_frame_loops) < t.Size(_run.before.pending_body_frame_loops),
-        _head_was_taken("pending_body_frame_loops", "last_granted_loop"),
+        _head_was_taken("pending_body_frame_loops", "last_granted_loop", "active_frame_count"),
         _LOOP_PUMPED,
         without_update(RUN, "PumpFrameScheduler", "last_granted_loop"),
     ),
@@ -898,6 +925,32 @@ _LOOP_INVARIANTS: Final = (
         _loop.same("current_iteration") & (_loop.before.phase.eq(LoopPhase.RUNNING) | _loop.same()),
         _LOOPED,
         also_from(LOOP, "CancelLoop", LoopPhase.COMPLETED),
+    ),
+    Invariant(
+        "loop-ends-where-it-may",
+        "A loop fails in its body; it completes, or is exhausted, when the until-condition was evaluated.",
+        Scope.LOOP_STEP,
+        _loop.before.phase.eq(LoopPhase.RUNNING)
+        & _loop.after.phase.one_of(LoopPhase.FAILED, LoopPhase.COMPLETED, LoopPhase.EXHAUSTED),
+        t.if_(
+            _loop.after.phase.eq(LoopPhase.FAILED),
+            _is_active(_loop.before),
+            _loop.before.stage.eq(LoopStage.AWAITING_UNTIL_EVALUATION),
+        ),
+        _LOOPED,
+        without_guard(LOOP, "BodyFrameFailed", "Stage"),
+    ),
+    Invariant(
+        "exhausted-means-exhausted",
+        "A loop that is exhausted had as many iterations as it may have, and one that goes on had fewer.",
+        Scope.LOOP_STEP,
+        _loop.before.stage.eq(LoopStage.AWAITING_UNTIL_EVALUATION)
+        & (_loop.after.phase.eq(LoopPhase.EXHAUSTED) | _loop.after.stage.eq(LoopStage.AWAITING_BODY_FRAME)),
+        t.iff(
+            _loop.after.phase.eq(LoopPhase.EXHAUSTED), _loop.after.current_iteration >= _loop.after.max_iterations
+        ),
+        (*_BODY_DONE, loop_inputs.UntilConditionFailed("l", 0)),
+        writing(LOOP, "UntilConditionFailed", "phase", LoopPhase.EXHAUSTED),
     ),
     Invariant(
         "iterations-count-up",
