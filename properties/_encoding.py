@@ -32,10 +32,9 @@ from mobstore.properties._symbols import (
     Symbol,
     Table,
     below,
-    bound_variable,
+    binding,
     conj,
     disj,
-    fresh_numbers,
     implies,
     ite,
     neg,
@@ -79,6 +78,7 @@ class Encoding:
         self._constants: dict[str, dict[Any, Expr]] = {}
         self._ordered: set[str] = set()
         self._assumed: list[Expr] = []
+        self._numbers = itertools.count()
 
     # What ids are.
 
@@ -171,7 +171,7 @@ class Encoding:
 
     def invent(self, name: str, scope: tuple[Expr, ...], *sorts: Any) -> Callable[..., Expr]:
         """Return a new function of the bound variables around it and of arguments of ``sorts`` but the last."""
-        function = z3.Function(f"{name}!{next(fresh_numbers)}", *(each.sort() for each in scope), *sorts)
+        function = z3.Function(f"{name}!{next(self._numbers)}", *(each.sort() for each in scope), *sorts)
         return lambda *arguments: function(*scope, *arguments)
 
     def assume(self, *axioms: Expr) -> None:
@@ -224,7 +224,7 @@ class Encoding:
         return self._constant(value, sort)
 
     def _anything(self, sort: Sort) -> Symbol:
-        return self.fresh(f"any!{next(fresh_numbers)}", sort)
+        return self.fresh(f"any!{next(self._numbers)}", sort)
 
     def _table(self, items: Mapping[Expr, Any], sort: Sort) -> Table:
         symbols = [(key, self.value(item, sort)) for key, item in items.items()]
@@ -352,10 +352,10 @@ def _order(name: str) -> Any:
 
 def _order_axioms(name: str, constants: Mapping[Any, Expr]) -> Iterator[Expr]:
     """A strict total order, in which the constants stand as their values do."""
-    less = _order(name)
-    low, middle, high = (bound_variable(z3.DeclareSort(name)) for _ in range(3))
-    yield z3.ForAll([low], z3.Not(less(low, low)))
-    yield z3.ForAll([low, middle, high], z3.Implies(z3.And(less(low, middle), less(middle, high)), less(low, high)))
-    yield z3.ForAll([low, high], z3.Or(less(low, high), low == high, less(high, low)))
+    less, sort = _order(name), z3.DeclareSort(name)
+    with binding(sort, sort, sort) as (low, middle, high):
+        yield z3.ForAll([low], z3.Not(less(low, low)))
+        yield z3.ForAll([low, middle, high], implies(conj(less(low, middle), less(middle, high)), less(low, high)))
+        yield z3.ForAll([low, high], disj(less(low, high), low == high, less(high, low)))
     for first, second in itertools.pairwise(_sorted(constants)):
         yield less(constants[first], constants[second])

@@ -4,8 +4,9 @@ The functions fold: what is made of constants is a constant, so that a formula o
 value without a solver.
 """
 
+import contextlib
+import contextvars
 import functools
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -62,6 +63,14 @@ class Row:
     some: Callable[[Predicate], Expr]
 
 
+@attrs.frozen(eq=False)
+class FilteredRow(Row):
+    """The items of ``base`` for which ``condition`` holds."""
+
+    base: Row
+    condition: Predicate
+
+
 def conj(*parts: Expr) -> Expr:
     """Return that all parts hold."""
     kept = [part for part in parts if not z3.is_true(part)]
@@ -101,6 +110,15 @@ def same(left: Expr, right: Expr) -> Expr:
     if left.eq(right):
         return TRUE
     return FALSE if is_value(left) and is_value(right) else left == right
+
+
+def is_same_symbol(left: Symbol, right: Symbol) -> bool:
+    """Whether two symbols are the same expressions (of sets, maps and sequences: the same object)."""
+    if isinstance(left, Structure):
+        return all(is_same_symbol(part, right.fields[name]) for name, part in left.fields.items())
+    if isinstance(left, Option):
+        return is_same_symbol(left.present, right.present) and is_same_symbol(left.item, right.item)
+    return bool(left.eq(right)) if isinstance(left, z3.ExprRef) else left is right
 
 
 def folded(part: Expr, *operands: Expr) -> Expr:
@@ -154,12 +172,24 @@ def remembered(function: Callable[[Expr], Symbol]) -> Callable[[Expr], Symbol]:
     return remember
 
 
-fresh_numbers: Final = itertools.count()
 _BOUND: Final = "?"
+_depth: Final = contextvars.ContextVar("depth", default=0)
+"""How many bound variables are around what is being built."""
 
 
-def bound_variable(sort: Any) -> Expr:
-    return z3.Const(f"{_BOUND}{next(fresh_numbers)}", sort)
+@contextlib.contextmanager
+def binding(*sorts: Any, above: Iterable[Expr] = ()) -> Iterator[list[Expr]]:
+    """Give variables for the quantifier whose body is built meanwhile.
+
+    They are named by their depth, so that a formula built twice is the same expression; and by a greater one
+    than the variables ``above``, which the quantifier closes over as well.
+    """
+    first = max([_depth.get(), *(int(each.decl().name().removeprefix(_BOUND)) + 1 for each in above)])
+    token = _depth.set(first + len(sorts))
+    try:
+        yield [z3.Const(f"{_BOUND}{first + place}", sort) for place, sort in enumerate(sorts)]
+    finally:
+        _depth.reset(token)
 
 
 def bound_in(symbol: Symbol) -> Iterator[Expr]:
@@ -178,8 +208,8 @@ def bound_in(symbol: Symbol) -> Iterator[Expr]:
 
 
 def some_value(sort: Any, condition: Callable[[Expr], Expr]) -> Expr:
-    variable = bound_variable(sort)
-    body = condition(variable)
+    with binding(sort) as (variable,):
+        body = condition(variable)
     return body if z3.is_false(body) or z3.is_true(body) else z3.Exists([variable], body)
 
 

@@ -83,7 +83,8 @@ def _tell(found: Rejection, programs: bool) -> None:
     example = found.counterexample
     verdict = "NOT rejected" if example is None else f"by {example.calls} calls"
     print(
-        f"{found.backend.name:<36} {found.backend.group:<20} {found.seconds:5.1f} s {found.calls:6,} calls  {verdict}"
+        f"{found.backend.name:<36} {found.backend.group:<20} "
+        f"{found.seconds:5.1f} s {found.calls:6,} calls  {verdict}"
     )
     if programs and example is not None:
         print(f"\n# {found.backend.mistake}\n{example.program()}")

@@ -21,7 +21,7 @@ proof is not weakened by that, but a countermodel has to be confirmed in Python 
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -35,6 +35,7 @@ from mobstore.properties._symbols import (
     FALSE,
     TRUE,
     Expr,
+    FilteredRow,
     Members,
     Option,
     Predicate,
@@ -43,14 +44,15 @@ from mobstore.properties._symbols import (
     Symbol,
     Table,
     below,
+    binding,
     bound_in,
-    bound_variable,
     conj,
     count,
     disj,
     folded,
     for_all,
     implies,
+    is_same_symbol,
     ite,
     neg,
     remembered,
@@ -90,8 +92,23 @@ class _Environment:
         return _Environment({**self.names, variable.name: symbol}, tuple(scope.values()))
 
 
+@attrs.frozen(eq=False)
+class _Invented:
+    """What was invented for a filter of ``base``."""
+
+    base: Row
+    condition: Predicate
+    scope: tuple[Expr, ...]
+    size: Expr
+    origin: Callable[[Expr], Expr]
+
+
 class Translation(Encoding):
     """An encoding of terms and transitions; see the module's text for the two kinds."""
+
+    def __init__(self, universe: Mapping[str, Iterable[Any]] | None = None, length: int = 0) -> None:
+        super().__init__(universe, length)
+        self._filters: list[_Invented] = []
 
     def translate(self, term: t.Term, names: Mapping[str, Symbol]) -> Symbol:
         """Return the symbol of a term whose variables stand for ``names``."""
@@ -351,13 +368,19 @@ class Translation(Encoding):
         return self._fixpoint(term, environment)
 
     def _filtered(self, base: Row, condition: Predicate, sort: Sort, scope: tuple[Expr, ...]) -> Row:
+        if isinstance(base, FilteredRow):
+            first = base.condition
+            return self._filtered(base.base, lambda item: conj(first(item), condition(item)), sort, scope)
+
         def some(wanted: Predicate) -> Expr:
             return base.some(lambda item: conj(condition(item), wanted(item)))
 
         if base.bound is not None:
             return self._unrolled_filter(base, condition, sort, some)
         invented = functools.cache(lambda: self._invented_filter(base, condition, scope))
-        return Row(lambda: invented()[0], lambda place: base.at(invented()[1](place)), None, some)
+        return FilteredRow(
+            lambda: invented().size, lambda place: base.at(invented().origin(place)), None, some, base, condition
+        )
 
     def _unrolled_filter(
         self, base: Row, condition: Predicate, sort: Sort, some: Callable[[Predicate], Expr]
@@ -374,9 +397,7 @@ class Translation(Encoding):
 
         return Row(lambda: count(kept), remembered(at), base.bound, some)
 
-    def _invented_filter(
-        self, base: Row, condition: Predicate, scope: tuple[Expr, ...]
-    ) -> tuple[Expr, Callable[..., Expr]]:
+    def _invented_filter(self, base: Row, condition: Predicate, scope: tuple[Expr, ...]) -> "_Invented":
         """Return the size of a filtered row, and where each of its places comes from.
 
         The places rise, only kept items are at them, and every kept item has one.
@@ -384,28 +405,42 @@ class Translation(Encoding):
         whole = z3.IntSort()
         size, origin = self.invent("kept", scope, whole)(), self.invent("origin", scope, whole, whole)
         place_of = self.invent("place", scope, whole, whole)
-        here, there = bound_variable(whole), bound_variable(whole)
-        inside = conj(here >= 0, here < size)
-        within = conj(here >= 0, here < base.length())
-        came_from = origin(here)
-        self.assume(
-            for_all(scope, conj(size >= 0, size <= base.length())),
-            for_all(
-                (*scope, here),
-                implies(inside, conj(came_from >= 0, came_from < base.length(), condition(base.at(came_from)))),
-            ),
-            for_all(
-                (*scope, here, there), implies(conj(inside, here < there, there < size), came_from < origin(there))
-            ),
-            for_all(
-                (*scope, here),
-                implies(
-                    conj(within, condition(base.at(here))),
-                    conj(place_of(here) >= 0, place_of(here) < size, origin(place_of(here)) == here),
-                ),
-            ),
-        )
-        return size, origin
+        with binding(whole, whole, above=scope) as (here, there):
+            inside, within = conj(here >= 0, here < size), conj(here >= 0, here < base.length())
+            came_from, goes_to = origin(here), place_of(here)
+            is_kept = conj(came_from >= 0, came_from < base.length(), condition(base.at(came_from)))
+            is_placed = conj(goes_to >= 0, goes_to < size, origin(goes_to) == here)
+            rises = implies(conj(inside, here < there, there < size), came_from < origin(there))
+            self.assume(
+                for_all(scope, conj(size >= 0, size <= base.length())),
+                for_all((*scope, here), implies(inside, is_kept)),
+                for_all((*scope, here, there), rises),
+                for_all((*scope, here), implies(conj(within, condition(base.at(here))), is_placed)),
+            )
+        new = _Invented(base, condition, scope, size, origin)
+        for other in self._filters:
+            self._compare(new, other)
+        self._filters.append(new)
+        return new
+
+    def _compare(self, new: "_Invented", other: "_Invented") -> None:
+        """Assume that two filters of one row that keep the same places are the same row.
+
+        This follows from their axioms, but only by induction, which solvers do not do.
+        """
+        scope = tuple({each.get_id(): each for each in (*new.scope, *other.scope)}.values())
+        whole = z3.IntSort()
+        with binding(whole, above=scope) as (here,):
+            item, length = new.base.at(here), new.base.length()
+            if not (length.eq(other.base.length()) and is_same_symbol(item, other.base.at(here))):
+                return
+            differs = neg(same(new.condition(item), other.condition(item)))
+            somewhere = some_place(length, None, lambda place: z3.substitute(differs, (here, place)))
+            inside = conj(here >= 0, here < new.size)
+            self.assume(
+                for_all(scope, disj(somewhere, new.size == other.size)),
+                for_all((*scope, here), disj(somewhere, neg(inside), new.origin(here) == other.origin(here))),
+            )
 
     def _fixed(self, start: Table, was_set: Callable[[Expr], Expr], value: Symbol) -> Table:
         return Table(
@@ -467,14 +502,15 @@ class Translation(Encoding):
         of_key = self.z3_sort(sort)
         was_set = self.invent("set", scope, of_key, z3.BoolSort())
         rank = self.invent("rank", scope, of_key, z3.IntSort())
-        now, key = self._fixed(start, was_set, value), bound_variable(of_key)
-        sooner = self._fixed(start, lambda other: conj(was_set(other), rank(other) < rank(key)), value)
-        justified = conj(self.contains(keys, key, sort), condition(sooner, key), rank(key) >= 0)
-        outside = conj(self.contains(keys, key, sort), neg(was_set(key)))
-        self.assume(
-            for_all((*scope, key), implies(was_set(key), justified)),
-            for_all((*scope, key), implies(outside, neg(condition(now, key)))),
-        )
+        now = self._fixed(start, was_set, value)
+        with binding(of_key, above=scope) as (key,):
+            sooner = self._fixed(start, lambda other: conj(was_set(other), rank(other) < rank(key)), value)
+            is_key = self.contains(keys, key, sort)
+            justified = conj(is_key, condition(sooner, key), rank(key) >= 0)
+            self.assume(
+                for_all((*scope, key), implies(was_set(key), justified)),
+                for_all((*scope, key), implies(conj(is_key, neg(was_set(key))), neg(condition(now, key)))),
+            )
         return now
 
 
