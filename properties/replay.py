@@ -1,7 +1,8 @@
 """Replay: recorded sequences of calls, made on a backend, must be answered as they were recorded.
 
-Where the two original backends answered differently, and where the contract overrules both, the model says
-what is right.  A sequence begins with empty stores.
+Files of vectors, transitions of the original's reducers, are replayed on the machines of the model.  Where the
+two original backends answered differently, and where the contract overrules both, the model says what is
+right.  A sequence begins with empty stores.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import attrs
 
 from mobstore.backends._base import Subscription
 from mobstore.model import OPERATIONS, Operation, Serialization, Timestamp, converter, drain, from_json, to_json
+from mobstore.properties import vectors
 from mobstore.properties.subject import (
     Factory,
     ManualClock,
@@ -38,26 +40,31 @@ _GENERATED: Final = "<generated-ts:"
 _RECORDED_AT: Final = Timestamp.parse("2026-11-23T12:00:00Z")
 """About when the recordings were made: pruning compares the times that callers gave with those of the store."""
 _OPENERS: Final[Mapping[str, Callable[..., Any]]] = {".gz": gzip.open, ".xz": lzma.open}
+_VECTORS: Final = "vectors-"
 SHOWN: Final = 5
 """Mismatches that a report shows in full."""
 
 
 class NotARecording(Exception):
-    """A file that does not hold recorded sequences; the message says where and why."""
+    """A file that holds neither recorded sequences nor vectors; the message says where and why."""
 
 
 @attrs.frozen
 class Mismatch:
-    """A call that was not answered as it should be; ``differences`` are lines ``path: expected -> answered``."""
+    """What was not answered as it should be; ``differences`` are lines ``path: expected -> answered``.
+
+    ``sequence`` is the number of a vector's line, and ``step`` then None.
+    """
 
     file: str
     sequence: int
-    step: int
+    step: int | None
     call: str
     differences: tuple[str, ...]
 
     def __str__(self) -> str:
-        head = f"{self.file}: sequence {self.sequence}, step {self.step}, {self.call}"
+        place = f"line {self.sequence}" if self.step is None else f"sequence {self.sequence}, step {self.step}"
+        head = f"{self.file}: {place}, {self.call}"
         return "\n".join([head, *(f"    {line}" for line in self.differences)])
 
 
@@ -67,6 +74,7 @@ class Report:
 
     sequences: int = 0
     calls: int = 0
+    vectors: int = 0
     overruled: int = 0
     mismatches: tuple[Mismatch, ...] = ()
 
@@ -74,13 +82,15 @@ class Report:
         return Report(
             self.sequences + other.sequences,
             self.calls + other.calls,
+            self.vectors + other.vectors,
             self.overruled + other.overruled,
             self.mismatches + other.mismatches,
         )
 
     def summary(self) -> str:
-        """Return the line ``N sequences, M calls, K mismatches``."""
-        return f"{self.sequences} sequences, {self.calls} calls, {len(self.mismatches)} mismatches"
+        """Return the line ``N sequences, M calls, K mismatches``, with the vectors where there are some."""
+        transitions = f"{self.vectors} vectors, " if self.vectors else ""
+        return f"{self.sequences} sequences, {self.calls} calls, {transitions}{len(self.mismatches)} mismatches"
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain JSON."""
@@ -88,10 +98,18 @@ class Report:
 
 
 def bundled() -> list[Path]:
-    """Return the recordings of the original implementation that come with the package."""
+    """Return the recorded sequences of the original implementation that come with the package."""
+    return [path for path in _recordings() if not path.name.startswith(_VECTORS)]
+
+
+def bundled_vectors() -> list[Path]:
+    """Return the vectors of the original's reducers that come with the package."""
+    return [path for path in _recordings() if path.name.startswith(_VECTORS)]
+
+
+def _recordings() -> list[Path]:
     folder = resources.files("mobstore.properties") / "recordings"
-    names = sorted(item.name for item in folder.iterdir())
-    return [Path(str(folder / name)) for name in names if not name.startswith("vectors-")]
+    return [Path(str(folder / name)) for name in sorted(item.name for item in folder.iterdir())]
 
 
 def read_lines(path: Path) -> Iterator[Any]:
@@ -115,18 +133,33 @@ def read_lines(path: Path) -> Iterator[Any]:
 
 
 def replay_file(path: Path, make: Callable[[], Factory]) -> Report:
-    """Replay every sequence of a file, each on a storage of its own.
+    """Replay every sequence of a file, each on a storage of its own, and every vector on its machine.
 
     Raises:
-        NotARecording: a line is not a sequence of calls.
+        NotARecording: a line is neither a sequence of calls nor a vector.
     """
     report = Report()
-    for number, sequence in enumerate(read_lines(path), 1):
-        if not isinstance(sequence, dict) or not isinstance(sequence.get("steps"), list):
-            msg = f"{path}:{number}: not a sequence: an object with a list of steps"
+    for number, line in enumerate(read_lines(path), 1):
+        if vectors.is_vector(line):
+            report += _replay_vector(path, number, line)
+        elif isinstance(line, dict) and isinstance(line.get("steps"), list):
+            report += _Replay(path.name, line, make()).run()
+        else:
+            msg = f"{path}:{number}: not a sequence (an object with a list of steps), and not a vector"
             raise NotARecording(msg)
-        report += _Replay(path.name, sequence, make()).run()
     return report
+
+
+def _replay_vector(path: Path, number: int, row: Mapping[str, Any]) -> Report:
+    try:
+        expected, actual = vectors.reproduce(row)
+    except (KeyError, Serialization) as error:
+        msg = f"{path}:{number}: not a vector: {error}"
+        raise NotARecording(msg) from None
+    found = differences(expected, actual)
+    name = row["op"] if "op" in row else next(iter(row["input"]))
+    mismatches = (Mismatch(path.name, number, None, name, tuple(found)),) if found else ()
+    return Report(vectors=1, overruled=int(vectors.is_overruled(row)), mismatches=mismatches)
 
 
 class _Replay:
@@ -153,7 +186,7 @@ class _Replay:
             found = [found for place, step in enumerate(steps) if (found := self._step(place, step))]
         finally:
             self._factory.destroy()
-        return Report(1, len(steps), self._overruled, tuple(found))
+        return Report(1, len(steps), overruled=self._overruled, mismatches=tuple(found))
 
     def _step(self, place: int, step: Mapping[str, Any]) -> Mismatch | None:
         self._clock.tick()
@@ -288,7 +321,9 @@ def _brief(value: Any) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``mobstore replay``."""
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="recorded sequences (default: ours)")
+    parser.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="recorded sequences or vectors (default: ours)"
+    )
     parser.add_argument("--backend", default="memory", help="memory, sqlite, or package.module:factory")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
@@ -298,7 +333,7 @@ def run(arguments: argparse.Namespace) -> int:
     report = Report()
     try:
         make = factory_of(arguments.backend)
-        for path in arguments.files or bundled():
+        for path in arguments.files or (*bundled(), *bundled_vectors()):
             report += replay_file(path, make)
     except (NotARecording, UnknownBackend) as error:
         print(f"mobstore replay: {error}", file=sys.stderr)
@@ -309,7 +344,7 @@ def run(arguments: argparse.Namespace) -> int:
         for mismatch in report.mismatches[:SHOWN]:
             print(mismatch)
         print(report.summary())
-    if not report.sequences:
+    if not report.sequences + report.vectors:
         print("mobstore replay: nothing was replayed", file=sys.stderr)
         return 2
     return int(bool(report.mismatches))

@@ -1,45 +1,36 @@
 """The recorded vectors of the original's reducers, as values of the model."""
 
 import functools
-import json
-import lzma
-from importlib import resources
 
 import pytest
 
 from mobstore.model import from_json
-from mobstore.model.machines import FRAME, LOOP, RUN
+from mobstore.properties import replay
+from mobstore.properties.vectors import MACHINES, is_overruled
 
-FILES = {"run": "flow_run", "frame": "flow_frame", "loop": "loop_iteration"}
-MACHINES = {machine.name: machine for machine in (RUN, FRAME, LOOP)}
+FILES = {"run": "flow_run", "frame": "flow_frame", "loop": "loop_iteration", "rotation": "rotation"}
+BY_NAME = {machine.name: machine for machine in MACHINES}
 
 
 @functools.cache
 def read_rows(name):
-    path = resources.files("mobstore.properties") / "recordings" / f"vectors-{name}.jsonl.xz"
-    with path.open("rb") as packed, lzma.open(packed, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
-
-
-def is_overruled(row):
-    """The original wraps its counter around; the contract (section 9) has it refused."""
-    wrapped = row["input"].get("BodyFrameCompleted", {}).get("iteration") == 2**32 - 1
-    return wrapped and row.get("ok") is not None
+    (path,) = (path for path in replay.bundled_vectors() if path.name == f"vectors-{FILES[name]}.jsonl.xz")
+    return list(replay.read_lines(path))
 
 
 @functools.cache
 def read_vectors(name):
-    machine = MACHINES[name]
+    machine = BY_NAME[name]
     return [
         (from_json(machine.state, row["state"]), machine.read_input(row["input"]), row.get("ok") or row["err"])
-        for row in read_rows(FILES[name])
+        for row in read_rows(name)
         if not is_overruled(row)
     ]
 
 
 @pytest.fixture(scope="session")
 def rows():
-    """A function from the name of a file of vectors to its rows."""
+    """A function from the name of a machine to the rows of its vectors."""
     return read_rows
 
 

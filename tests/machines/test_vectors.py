@@ -7,20 +7,12 @@ import pytest
 
 from mobstore.model import Serialization, SupervisorAuthorityRecord, from_json, to_json
 from mobstore.model.machines import (
-    FRAME,
     LOOP,
     ROTATION,
-    RUN,
     GuardRejected,
     NoMatchingTransition,
     Rejection,
-    apply_process_local_pending_rotation,
-    authority_record,
-    from_authority,
-    remove_accepted_peer_ids,
     rotation_inputs,
-    same_attempted_authority,
-    without_pending_rotation,
 )
 from mobstore.model.values import (
     FlowFrameCommand,
@@ -32,8 +24,7 @@ from mobstore.model.values import (
     RunPhase,
     SupervisorPendingRotationRecord,
 )
-
-MACHINES = (RUN, FRAME, LOOP)
+from mobstore.properties.vectors import FUNCTIONS, MACHINES, reproduce
 
 
 def outcome(result):
@@ -114,7 +105,7 @@ def test_the_inputs_are_the_commands_of_the_authority_log():
 
 
 def test_one_vector_is_overruled_and_refused(rows):
-    row = next(row for row in rows("loop_iteration") if row["state"]["current_iteration"] == 2**32 - 1)
+    row = next(row for row in rows("loop") if row["state"]["current_iteration"] == 2**32 - 1)
     assert row["ok"]["next_state"]["current_iteration"] == 0
     result = LOOP.step(from_json(LoopIterationState, row["state"]), LOOP.read_input(row["input"]))
     assert result == GuardRejected((Rejection("BodyFrameCompleted", "Iteration"),))
@@ -122,8 +113,7 @@ def test_one_vector_is_overruled_and_refused(rows):
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
 def test_inputs_have_their_json_forms(machine, rows):
-    files = {"run": "flow_run", "frame": "flow_frame", "loop": "loop_iteration"}
-    for row in rows(files[machine.name]):
+    for row in rows(machine.name):
         assert machine.read_input(row["input"]).to_json() == row["input"]
     with pytest.raises(Serialization, match="no such input"):
         machine.read_input({"Nonsense": {}})
@@ -137,50 +127,18 @@ def read_authority(value):
     return from_json(SupervisorAuthorityRecord, value)
 
 
-def apply_json(args):
-    took, record = apply_process_local_pending_rotation(
-        read_authority(args["record"]), read_pending(args["pending"])
-    )
-    return {"result": took, "record": to_json(record)}
-
-
-def remove_json(args):
-    removed, pending = remove_accepted_peer_ids(read_pending(args["pending"]), args["peer_ids"])
-    return {"result": removed, "pending": to_json(pending)}
-
-
-ROTATION_CALLS = {
-    "authority.apply_process_local_pending_rotation": apply_json,
-    "authority.without_pending_rotation": lambda args: to_json(
-        without_pending_rotation(read_authority(args["record"]))
-    ),
-    "pending.authority_record": lambda args: to_json(authority_record(read_pending(args["pending"]))),
-    "pending.from_authority": lambda args: to_json(
-        from_authority(read_authority(args["authority"]), args["accepted_peer_ids"])
-    ),
-    "pending.remove_accepted_peer_ids": remove_json,
-    "pending.same_attempted_authority": lambda args: same_attempted_authority(
-        read_pending(args["pending"]), read_pending(args["other"])
-    ),
-}
-
-
 def test_every_rotation_vector_is_reproduced(rows):
     reached = collections.Counter()
     for row in rows("rotation"):
-        call, args = ROTATION_CALLS[row["op"]], row["args"]
-        if "err" in row:
-            with pytest.raises(Serialization, match="protocol version"):
-                call(args)
-            reached[row["op"], "error"] += 1
-        else:
-            answer = call(args)
-            assert answer == row["ok"], args
-            reached[row["op"], str(answer.get("result", "")) if isinstance(answer, dict) else str(answer)] += 1
+        expected, answer = reproduce(row)
+        assert answer == expected, row
+        what = answer.get("result", "error" if "err" in answer else "") if isinstance(answer, dict) else answer
+        reached[row["op"], str(what)] += 1
     print(f"\nrotation: {reached.total()} vectors")
     for (name, what), times in sorted(reached.items()):
         print(f"{times:6} {name:50} {what}")
-    assert {name for name, _ in reached} == set(ROTATION_CALLS)
+    assert {name for name, _ in reached} == set(FUNCTIONS)
+    assert ("authority.without_pending_rotation", "error") in reached
 
 
 def rotation_vectors(rows):

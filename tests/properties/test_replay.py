@@ -8,7 +8,7 @@ import re
 import pytest
 
 from mobstore.properties import replay
-from mobstore.properties.replay import NotARecording, bundled, differences, read_lines, replay_file
+from mobstore.properties.replay import NotARecording, bundled, bundled_vectors, differences, read_lines, replay_file
 from mobstore.properties.subject import MemoryFactory, SqliteFactory
 from mobstore.properties.zoo import ZOO
 
@@ -27,6 +27,25 @@ def test_the_contract_overrules_only_what_it_says():
     report = sum((replay_file(path, MemoryFactory) for path in bundled()), replay.Report())
     assert report.summary() == "1292 sequences, 26415 calls, 0 mismatches"
     assert report.overruled == 5
+
+
+def test_every_vector_is_reproduced():
+    """Of 4,686 transitions the contract overrules one: the counter that wraps around."""
+    report = sum((replay_file(path, MemoryFactory) for path in bundled_vectors()), replay.Report())
+    assert report.summary() == "0 sequences, 0 calls, 4686 vectors, 0 mismatches"
+    assert report.overruled == 1
+
+
+def test_a_vector_that_says_otherwise_is_noticed(tmp_path):
+    """With its line and the place of the difference."""
+    rows = list(read_lines(next(path for path in bundled_vectors() if "loop" in path.name)))
+    number = next(number for number, row in enumerate(rows) if "ok" in row)
+    rows[number]["ok"]["transition_id"] = "Another"
+    path = tmp_path / "vectors.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    (found,) = replay_file(path, MemoryFactory).mismatches
+    assert str(found).startswith(f"vectors.jsonl: line {number + 1}, ")
+    assert "$.transition_id" in found.differences[0]
 
 
 @pytest.mark.parametrize("name", ["cursor-reused-after-prune", "terminal-run-revived", "negative-zero-lost"])
@@ -100,6 +119,7 @@ def test_plain_and_compressed_files_are_read(opener, tmp_path):
     [
         ("{", "bad.jsonl:1: not JSON"),
         ("[]", "bad.jsonl:1: not a sequence"),
+        ('{"op": "pending.authority_record", "args": {}, "ok": null}', "bad.jsonl:1: not a vector"),
         ('{"steps": [{"store": "run", "op": "no_such", "args": {}, "answer": {"ok": null}}]}', "no_such"),
         ('{"steps": [{"store": "run", "op": "get_run", "args": {}}]}', "answer"),
     ],
