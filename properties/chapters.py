@@ -28,6 +28,7 @@ from mobstore.properties.refinement import (
     RefinementResult,
     observations,
     refine,
+    shrunk,
     unreached,
 )
 from mobstore.properties.subject import Factory, ManualClock, call_port, opened, outcome_of, same_outcome
@@ -89,7 +90,7 @@ class Chapter:
         try:
             finding = self.check(context)
         except Mismatch as mismatch:
-            example = mismatch.counterexample
+            example = shrunk(mismatch.counterexample, context.make)
             finding = Finding(example.calls, "an answer differs", counterexample=example.program())
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is part of the verdict
             finding = Finding(0, f"{type(error).__name__}: {error}")

@@ -20,7 +20,8 @@ from mobstore.model import OPERATIONS, MobRun, Operation, State
 from mobstore.model import operations as ops
 from mobstore.model.wrappers import ROWS, Cell
 from mobstore.properties import pools
-from mobstore.properties.source import Step, program
+from mobstore.properties.shrinking import Steps, shrink
+from mobstore.properties.source import Aside, Step, program
 from mobstore.properties.strategies import draw_operation
 from mobstore.properties.subject import (
     Factory,
@@ -105,7 +106,7 @@ class Counterexample:
     @property
     def calls(self) -> int:
         """How many calls it takes."""
-        return sum(step is not None for step in self.steps)
+        return sum(not isinstance(step, Aside) for step in self.steps)
 
     def program(self) -> str:
         """Return it as a test to paste."""
@@ -140,7 +141,7 @@ class Comparison:
     def tick(self) -> None:
         """Let the clock go on."""
         self.clock.tick()
-        self._steps.append(None)
+        self._steps.append(Aside.TICK)
 
     def call(self, operation: Operation[Any]) -> Outcome:
         """Make a call on both and compare."""
@@ -171,7 +172,17 @@ class Comparison:
 
     def reopen(self) -> None:
         """Drop the backend's handles and open the storage again."""
+        self._steps.append(Aside.REOPEN)
         self._stores.reopen()
+
+    def repeat(self, step: Step) -> None:
+        """Do again what another comparison did."""
+        if step is Aside.TICK:
+            self.tick()
+        elif step is Aside.REOPEN:
+            self.reopen()
+        else:
+            self.call(step[0])
 
     def _compare(self, expected: Outcome, answered: Outcome) -> None:
         if not same_outcome(expected, answered):
@@ -180,6 +191,32 @@ class Comparison:
     def close(self) -> None:
         """Remove the storage."""
         self._factory.destroy()
+
+
+def shrunk(counterexample: Counterexample, make: Callable[[], Factory]) -> Counterexample:
+    """Return a shorter and simpler counterexample, if one is found on new storages; see `shrinking`."""
+    best = counterexample
+
+    def fails(steps: Steps) -> Steps | None:
+        nonlocal best
+        found = _repeated(steps, make, counterexample.factory)
+        best = best if found is None else found
+        return None if found is None else found.steps
+
+    shrink(counterexample.steps, fails)
+    return best
+
+
+def _repeated(steps: Steps, make: Callable[[], Factory], source: str) -> Counterexample | None:
+    comparison = Comparison(make(), source)
+    try:
+        for step in steps:
+            comparison.repeat(step)
+    except Mismatch as mismatch:
+        return mismatch.counterexample
+    finally:
+        comparison.close()
+    return None
 
 
 _EMPTY, _FULL = pools.RUNS[0], pools.RUNS[3]
@@ -321,5 +358,5 @@ def refine(
     try:
         run_state_machine_as_test(machine, settings=profile.settings())
     except Mismatch as mismatch:
-        counterexample = mismatch.counterexample
+        counterexample = shrunk(mismatch.counterexample, make)
     return RefinementResult(group, dict(machine.reached), counterexample)

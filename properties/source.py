@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 import textwrap
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -14,8 +14,51 @@ from mobstore.model.values import BootstrapToken
 from mobstore.properties.pools import TOKEN, secret_key
 from mobstore.properties.subject import PORTS, Outcome
 
-Step: TypeAlias = "tuple[Operation[Any], Outcome] | None"
-"""A call and what it must come to; None: the clock ticked."""
+WIDTH: Final = 100
+"""Columns of a line of a program, as far as its values can be broken."""
+
+
+class Aside(enum.Enum):
+    """What happens between calls."""
+
+    TICK = "the clock goes on"
+    REOPEN = "the storage is opened again"
+
+
+Step: TypeAlias = "tuple[Operation[Any], Outcome] | Aside"
+"""A call and what it must come to, or what happens between calls."""
+
+
+@attrs.frozen
+class _Group:
+    """An expression in brackets: on one line if it fits, else an item a line."""
+
+    opening: str
+    items: tuple[tuple[str, _Node], ...]
+    closing: str
+
+    def flat(self) -> str:
+        return f"{self.opening}{', '.join(name + _flat(item) for name, item in self.items)}{self.closing}"
+
+    def broken(self, indent: str) -> str:
+        within = f"{indent}    "
+        lines = (f"{within}{name}{_laid_out(item, within, len(name) + 1)},\n" for name, item in self.items)
+        return f"{self.opening}\n{''.join(lines)}{indent}{self.closing}"
+
+
+_Node: TypeAlias = str | _Group
+
+
+def _flat(node: _Node) -> str:
+    return node if isinstance(node, str) else node.flat()
+
+
+def _laid_out(node: _Node, indent: str, used: int) -> str:
+    """Return the text of a node that begins ``used`` columns after the indent."""
+    flat = _flat(node)
+    if isinstance(node, str) or not node.items or len(indent) + used + len(flat) <= WIDTH:
+        return flat
+    return node.broken(indent)
 
 
 def as_python(value: Any) -> str:
@@ -23,6 +66,10 @@ def as_python(value: Any) -> str:
 
     A secret is never shown, but for the suite's own keys (one byte over and over) and tokens.
     """
+    return _flat(_node(value))
+
+
+def _node(value: Any) -> _Node:
     if isinstance(value, SecretKey):
         first = value.reveal()[0]
         return f"SecretKey.of([{first}] * 32)" if value == secret_key(first) else "SecretKey.of(HIDDEN)"
@@ -37,39 +84,42 @@ def as_python(value: Any) -> str:
     if isinstance(value, Timestamp):
         return f"Timestamp.parse({str(value)!r})"
     if isinstance(value, str) or not isinstance(value, (Mapping, Sequence, frozenset)):
-        return _record(value) if attrs.has(type(value)) else repr(value)
+        return _record(value, type(value).__name__) if attrs.has(type(value)) else repr(value)
     return _collection(value)
 
 
-def _collection(value: Any) -> str:
+def _collection(value: Any) -> _Group:
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{as_python(key)}: {as_python(item)}" for key, item in value.items()) + "}"
+        return _Group("{", tuple((f"{_flat(_node(key))}: ", _node(item)) for key, item in value.items()), "}")
     if isinstance(value, SparseList):
-        return "{" + ", ".join(f"{place}: {as_python(item)}" for place, item in value.written()) + "}"
-    items = ", ".join(as_python(item) for item in (sorted(value) if isinstance(value, frozenset) else value))
-    return f"[{items}]"
+        return _Group("{", tuple((f"{place}: ", _node(item)) for place, item in value.written()), "}")
+    items = sorted(value) if isinstance(value, frozenset) else value
+    return _Group("[", tuple(("", _node(item)) for item in items), "]")
 
 
-def _record(value: Any) -> str:
-    shown = [
-        f"{field.name}={as_python(item)}"
+def _record(value: Any, name: str) -> _Group:
+    shown = (
+        (f"{field.name}=", _node(item))
         for field in attrs.fields(type(value))
         if (item := getattr(value, field.name)) != field.default or field.default is attrs.NOTHING
-    ]
-    return f"{type(value).__name__}({', '.join(shown)})"
+    )
+    return _Group(f"{name}(", tuple(shown), ")")
+
+
+def _call(operation: Operation[Any]) -> _Group:
+    return _record(operation, f"stores.{PORTS[operation.store]}.{operation.call}")
 
 
 def call_source(operation: Operation[Any]) -> str:
     """Return the call through the port of a bundle called ``stores``."""
-    arguments = _record(operation).partition("(")[2]
-    return f"stores.{PORTS[operation.store]}.{operation.call}({arguments}"
+    return _flat(_call(operation))
 
 
 def program(calls: Sequence[Step], answered: Outcome | None, factory: str) -> str:
     """Return a test that makes the calls and asserts what the contract says of each.
 
     Args:
-        calls: the operations with the outcomes that the model gives, and None where the clock went on.
+        calls: the operations with the outcomes that the model gives, and what happens between them.
         answered: what the backend gave for the last one instead.
         factory: the expression that makes the backend's factory.
     """
@@ -85,27 +135,50 @@ def program(calls: Sequence[Step], answered: Outcome | None, factory: str) -> st
         f"    stores = {factory}.open(clock)",
     ]
     for step in calls:
-        lines += ["    clock.tick()"] if step is None else _assertion(*step)
+        lines += [_ASIDES[step]] if isinstance(step, Aside) else _assertion(*step)
     if answered is not None:
-        lines.append(f"    # the backend: {_shortened(answered)}")
+        lines += _answered(answered)
     return "\n".join(lines) + "\n"
 
 
+_ASIDES: Final = {Aside.TICK: "    clock.tick()", Aside.REOPEN: "    stores.reopen()"}
+_INDENT: Final = " " * 4
+
+
 def _assertion(operation: Operation[Any], expected: Outcome) -> list[str]:
-    call = call_source(operation)
+    call = _call(operation)
     if expected.kind is not None:
-        return [f"    with pytest.raises({expected.kind}):", f"        {call}"]
-    if isinstance(expected.value, tuple):
-        items = (
-            f"Document.of({as_python(item)})" if isinstance(item, Json) else as_python(item)
-            for item in expected.value
-        )
-        return [f"    assert {call} == tuple([{', '.join(items)}])"]
+        within = f"{_INDENT}    "
+        return [f"    with pytest.raises({expected.kind}):", f"{within}{_laid_out(call, within, 0)}"]
     if expected.value is None or isinstance(expected.value, bool):
-        return [f"    assert {call} is {expected.value}"]
-    return [f"    assert {call} == {as_python(expected.value)}"]
+        end = f" is {expected.value}"
+        return [f"    assert {_laid_out(call, _INDENT, len('assert ' + end))}{end}"]
+    value = _listed(expected.value) if isinstance(expected.value, tuple) else _node(expected.value)
+    first = f"assert {_laid_out(call, _INDENT, len('assert  == '))} == "
+    used = len(first) if "\n" not in first else len(") == ")
+    return [f"    {first}{_laid_out(value, _INDENT, used)}"]
 
 
-def _shortened(outcome: Outcome) -> str:
-    text = f"{outcome.kind}: {outcome.message}" if outcome.kind else as_python(outcome.value)
-    return textwrap.shorten(text, 300, placeholder=" ...")
+def _listed(answer: tuple[Any, ...]) -> _Group:
+    """Return an answer that is a tuple; a document among its items is made one, to be compared as a value."""
+    items = (
+        _Group("Document.of(", (("", _node(item)),), ")") if isinstance(item, Json) else _node(item)
+        for item in answer
+    )
+    return _Group("tuple([", tuple(("", item) for item in items), "])")
+
+
+def _answered(outcome: Outcome) -> Iterator[str]:
+    """What the backend gave instead, as a comment of at most `_SHOWN_LINES` lines."""
+    head, indent = f"{_INDENT}# the backend: ", f"{_INDENT}#   "
+    if outcome.kind is not None:
+        yield head + textwrap.shorten(f"{outcome.kind}: {outcome.message}", 300, placeholder=" ...")
+        return
+    node = _listed(outcome.value) if isinstance(outcome.value, tuple) else _node(outcome.value)
+    lines = f"{head}{_laid_out(node, indent, len(head))}".splitlines()
+    yield from lines[:_SHOWN_LINES]
+    if len(lines) > _SHOWN_LINES:
+        yield f"{indent}... and {len(lines) - _SHOWN_LINES} lines more"
+
+
+_SHOWN_LINES: Final = 40
