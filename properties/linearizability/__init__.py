@@ -1,1 +1,1 @@
-"""Linearizability: histories, and the checker that decides them; usable for histories of any system."""
+"""Linearizability: histories of concurrent calls; usable for histories of any system."""
