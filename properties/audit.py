@@ -138,6 +138,11 @@ def _audit(shown: str, connection: sqlite3.Connection, reader: _Ours | _Original
     return AuditReport(shown, reader.owner, dict(reader.counts), tuple(findings))
 
 
+def structure(connection: sqlite3.Connection) -> list[Finding]:
+    """Return what is broken in a file of ours as a file: SQLite's own check, and rows that no call could show."""
+    return [*_integrity(connection), *_Ours().read(connection)]
+
+
 def _violation(place: str, rule: str) -> Finding:
     return Finding("violation", place, rule)
 
@@ -223,7 +228,9 @@ class _Ours:
             for key in self._tables[name].keys:
                 places[key[0]].append(key[1])
             for run_id, held in places.items():
-                if held[-1] != len(held) - 1:
+                if not all(isinstance(place, int) for place in held):
+                    yield _violation(f"{name}[{run_id!r}]", "a column holds another type than it should")
+                elif held[-1] != len(held) - 1:
                     yield _violation(f"{name}[{run_id!r}]", f"{held[-1] + 1 - len(held)} of its places are empty")
 
     def _params(self) -> Iterator[Finding]:
@@ -236,7 +243,9 @@ class _Ours:
         lengths = dict(self._tables["loop_iterations"].parsed)
         for key in self._tables["loop_outputs"].keys:
             run_id, _, loop_id, iteration, _ = key
-            if iteration >= lengths.get((run_id, loop_id), 0):
+            if not isinstance(iteration, int):
+                yield _violation(_place("loop_outputs", key), "a column holds another type than it should")
+            elif iteration >= lengths.get((run_id, loop_id), 0):
                 yield _violation(_place("loop_outputs", key), "is of an iteration beyond those that its loop has")
 
     def _feed(self) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "audit": ("mobstore.properties.audit", "say what a database file holds, and what in it is broken"),
     "convert": ("mobstore.properties.convert", "turn a file of the original into one of ours, or back"),
     "zoo": ("mobstore.properties.menagerie", "show that the suite rejects every broken backend"),
+    "durability": ("mobstore.properties.durability", "cut the power, and let the disk fail, in every call"),
     "bench": ("mobstore.properties.bench", "measure our own backends"),
 }
 """Each command with the module that has its ``add_arguments`` and ``run``; imported when it is asked for."""

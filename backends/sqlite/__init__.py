@@ -9,10 +9,10 @@ from mobstore.backends._base import Clock, system_clock
 from mobstore.backends._stores import Stores
 from mobstore.backends.sqlite._engine import HANDLERS, Handler, SqliteEngine
 from mobstore.backends.sqlite._errors import OutcomeUnknown
-from mobstore.backends.sqlite._files import Connect
+from mobstore.backends.sqlite._files import REQUIRED_SETTINGS, Connect
 from mobstore.backends.sqlite._session import Trace
 
-__all__ = ["HANDLERS", "Handler", "OutcomeUnknown", "SqliteEngine", "Trace", "open"]
+__all__ = ["HANDLERS", "REQUIRED_SETTINGS", "Handler", "OutcomeUnknown", "SqliteEngine", "Trace", "open"]
 
 
 def open(

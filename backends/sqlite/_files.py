@@ -23,6 +23,9 @@ Connect: TypeAlias = Callable[..., sqlite3.Connection]
 Identity: TypeAlias = tuple[int, int]
 """Device and inode: which file a path names."""
 
+REQUIRED_SETTINGS: Final = ("wal", 2)
+"""What ``PRAGMA journal_mode`` and ``PRAGMA synchronous`` must answer on every connection (specs/durability.md)."""
+
 _CACHED_STATEMENTS: Final = 256
 _SMALLEST_PAGE: Final = 512
 """SQLite takes a shorter file for an empty one."""
@@ -266,5 +269,5 @@ class Opener:
     def _verify(self, connection: sqlite3.Connection) -> None:
         mode = self._tell(connection, "PRAGMA journal_mode")
         level = self._tell(connection, "PRAGMA synchronous")
-        if (mode, level) != ("wal", 2):
+        if (mode, level) != REQUIRED_SETTINGS:
             raise self._refuse(f"journal mode {mode!r} and synchronous {level} are not durable")

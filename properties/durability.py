@@ -1,0 +1,136 @@
+"""``mobstore durability``: what is kept when the power fails, and what a failing disk leaves behind.
+
+The real SQLite runs on a simulated disk.  First every journal mode is tried with every setting of ``synchronous``;
+the settings that the SQLite backend insists on must be among those that kept everything.  Then the power is cut at
+every operation of the disk in every changing call of the backend, and the disk fails in every call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sqlite3
+import sys
+from typing import Any, Final
+
+import attrs
+
+from mobstore.properties import report
+from mobstore.properties.faults.certificate import CAUSES, PROMISES, Certificate, Entry, certify
+from mobstore.properties.faults.failures import Failures, fail_calls
+from mobstore.properties.faults.power import LEVELS, Level, Tally, by_name, cut_calls, sqlite_storages
+from mobstore.properties.faults.vfs import Unreachable, library
+
+_SEEDS: Final = 1_000_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``mobstore durability``."""
+    parser.add_argument("--profile", choices=LEVELS, default="quick", help="how much is tried (default: quick)")
+    parser.add_argument("--seed", type=int, help="what is drawn (default: drawn itself, and printed)")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Try it and return the exit code: 1 when something was lost or torn, 2 when there is no simulated disk."""
+    try:
+        library()
+    except Unreachable as error:
+        print(f"mobstore durability: {error}", file=sys.stderr)
+        return 2
+    seed = random.SystemRandom().randrange(_SEEDS) if arguments.seed is None else arguments.seed
+    level, quiet = LEVELS[arguments.profile], arguments.json
+    certificate = _certificate(level, seed, quiet)
+    tallies = _tallies(level, seed, quiet)
+    failures = _failures(level, seed, quiet)
+    harms = [loss.story() for tally in tallies for loss in tally.losses]
+    harms += [harm.story() for found in failures for harm in found.harms]
+    if not certificate.covers_backend:
+        harms.append("the settings that the SQLite backend insists on did not keep everything")
+    if arguments.json:
+        report.print_json(_json(certificate, tallies, failures, harms))
+    else:
+        _tell(certificate, tallies, failures, harms)
+    return int(bool(harms))
+
+
+def _progress(quiet: bool, line: str) -> None:
+    if not quiet:
+        print(line, flush=True)
+
+
+def _certificate(level: Level, seed: int, quiet: bool) -> Certificate:
+    entries = []
+    for entry in certify(level, seed):
+        entries.append(entry)
+        images = sum(kept.images for kept in entry.kept.values())
+        _progress(quiet, f"journal_mode={entry.mode} synchronous={entry.synchronous}: {images:,} images")
+    return Certificate(sqlite3.sqlite_version, level.name, seed, tuple(entries))
+
+
+def _tallies(level: Level, seed: int, quiet: bool) -> list[Tally]:
+    found: list[Tally] = []
+    for storage in sqlite_storages():
+        tallies = cut_calls(storage, level, seed)
+        found += tallies
+        images = sum(tally.images for tally in tallies)
+        _progress(quiet, f"{storage.name}: the power cut in {len(tallies)} calls, {images:,} images")
+    return by_name(found)
+
+
+def _failures(level: Level, seed: int, quiet: bool) -> list[Failures]:
+    found = list(fail_calls(sqlite_storages()[0], level, seed))
+    _progress(quiet, f"the disk, or a statement, failed {sum(each.tried for each in found):,} times")
+    return found
+
+
+def _kept(entry: Entry, cause: str) -> str:
+    lost = [promise for promise in PROMISES if not entry.kept[cause].keeps(promise)]
+    return f"not {lost[0]}" if lost else "everything"
+
+
+def _tell(certificate: Certificate, tallies: list[Tally], failures: list[Failures], harms: list[str]) -> None:
+    report.print_table(
+        f"What SQLite {certificate.sqlite} keeps (profile {certificate.level}, seed {certificate.seed})",
+        ("journal mode, synchronous", *CAUSES, "images"),
+        [
+            (
+                f"{entry.mode}, {entry.synchronous}",
+                *(_kept(entry, cause) for cause in CAUSES),
+                f"{sum(kept.images for kept in entry.kept.values()):,}",
+            )
+            for entry in certificate.entries
+        ],
+    )
+    report.print_table(
+        "The power cut at every operation of the disk",
+        ("call", "cuts", "images", "cut recoveries", "before", "after", "lost or torn"),
+        [
+            (
+                tally.name,
+                *(f"{count:,}" for count in (tally.points, tally.images, tally.recoveries)),
+                *(f"{count:,}" for count in (tally.unchanged, tally.changed, len(tally.losses))),
+            )
+            for tally in tallies
+        ],
+    )
+    tried, erred, unknown = (
+        sum(getattr(each, name) for each in failures) for name in ("tried", "erred", "unknown")
+    )
+    print(
+        f"{tried:,} failures of the disk or a statement: {erred:,} calls erred, {unknown:,} said that nobody can tell"
+    )
+    for harm in harms[:5]:
+        print(f"\n{harm}")
+    print(f"\n{len(harms)} lost, torn or harmed")
+
+
+def _json(
+    certificate: Certificate, tallies: list[Tally], failures: list[Failures], harms: list[str]
+) -> dict[str, Any]:
+    return {
+        "certificate": certificate.to_json(),
+        "calls": [{**attrs.asdict(tally), "losses": len(tally.losses)} for tally in tallies],
+        "failures": [{**attrs.asdict(each), "harms": len(each.harms)} for each in failures],
+        "harms": harms,
+    }

@@ -1,0 +1,1 @@
+"""Faults: a simulated disk under the real SQLite, power cuts, failing operations, killed processes."""
