@@ -117,9 +117,7 @@ def _tell(certificate: Certificate, tallies: list[Tally], failures: list[Failure
     tried, erred, unknown = (
         sum(getattr(each, name) for each in failures) for name in ("tried", "erred", "unknown")
     )
-    print(
-        f"{tried:,} failures of the disk or a statement: {erred:,} calls erred, {unknown:,} said that nobody can tell"
-    )
+    print(f"{tried:,} failures of the disk or a statement: {erred:,} errors, {unknown:,} unknown outcomes")
     for harm in harms[:5]:
         print(f"\n{harm}")
     print(f"\n{len(harms)} lost, torn or harmed")
