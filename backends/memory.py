@@ -77,13 +77,14 @@ class MemoryEngine:
 
     def wait(self, place: int, timeout: float | None, over: Callable[[], bool]) -> None:
         """Wait for the feed to grow; see `Feed.wait`."""
-        with self._events.changed:
+        # Not ``with changed``: that enters in Python, where an interrupt would leave the lock held.
+        with self._events.lock:
             if not over() and self._events.state.appended <= place:
                 self._events.changed.wait(timeout)
 
     def wake(self) -> None:
         """Let everybody who waits look again."""
-        with self._events.changed:
+        with self._events.lock:
             self._events.changed.notify_all()
 
     def reopen(self) -> None:

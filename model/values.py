@@ -328,8 +328,9 @@ class LoopIterationLedger(Log[LoopIterationLedgerEntry]):
 
     @staticmethod
     def keys(entry: LoopIterationLedgerEntry) -> tuple[Hashable, ...]:
-        """Return the entry itself: (instance, iteration, frame)."""
-        return (entry,)
+        """Return (instance, iteration, frame), which is all that an entry has."""
+        # Not the entry: rpds cannot bear an exception, an interrupt's among them, in the middle of a comparison.
+        return ((entry.loop_instance_id, entry.iteration, entry.frame_id),)
 
 
 class IterationOutputs(SparseList[OrderedTrieMap[str, Payload]]):

@@ -2,7 +2,9 @@
 
 The real SQLite runs on a simulated disk.  First every journal mode is tried with every setting of ``synchronous``;
 the settings that the SQLite backend insists on must be among those that kept everything.  Then the power is cut at
-every operation of the disk in every changing call of the backend, and the disk fails in every call.
+every operation of the disk in every changing call of the backend, and in calls that overlap; the disk fails in
+every call; processes are killed on the real disk, and pages of a file overwritten; and calls on the memory backend
+are interrupted at every point.
 """
 
 from __future__ import annotations
@@ -11,13 +13,19 @@ import argparse
 import random
 import sqlite3
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
 from mobstore.properties import report
 from mobstore.properties.faults.certificate import CAUSES, PROMISES, Certificate, Entry, certify
+from mobstore.properties.faults.damage import damage_pages
 from mobstore.properties.faults.failures import Failures, fail_calls
+from mobstore.properties.faults.interrupts import interrupt_calls
+from mobstore.properties.faults.kills import kill_processes
+from mobstore.properties.faults.overlap import cut_schedules
 from mobstore.properties.faults.power import LEVELS, Level, Tally, by_name, cut_calls, sqlite_storages
 from mobstore.properties.faults.vfs import Unreachable, library
 
@@ -45,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     failures = _failures(level, seed, quiet)
     harms = [loss.story() for tally in tallies for loss in tally.losses]
     harms += [harm.story() for found in failures for harm in found.harms]
+    harms += _others(level, seed, quiet)
     if not certificate.covers_backend:
         harms.append("the settings that the SQLite backend insists on did not keep everything")
     if arguments.json:
@@ -82,6 +91,30 @@ def _failures(level: Level, seed: int, quiet: bool) -> list[Failures]:
     found = list(fail_calls(sqlite_storages()[0], level, seed))
     _progress(quiet, f"the disk, or a statement, failed {sum(each.tried for each in found):,} times")
     return found
+
+
+def _others(level: Level, seed: int, quiet: bool) -> list[str]:
+    """Try what needs no table; return the harms."""
+    overlapping = [tally for storage in sqlite_storages() for tally in cut_schedules(storage, level, seed)]
+    images = sum(tally.images for tally in overlapping)
+    _progress(quiet, f"the power cut in {len(overlapping)} schedules of overlapping calls, {images:,} images")
+    interrupted = list(interrupt_calls(1))
+    points = sum(each.points for each in interrupted)
+    _progress(quiet, f"calls on the memory backend interrupted at {points:,} points")
+    with tempfile.TemporaryDirectory(prefix="mobstore-kills-") as directory:
+        killed = kill_processes(Path(directory), level.kills, seed)
+    _progress(quiet, f"{killed.killed} processes killed, {killed.answered:,} calls of theirs answered")
+    damaged = list(damage_pages(seed))
+    for each in damaged:
+        shown = f"refused {each.refused}, told {each.told}, right {each.right}, not noticed {len(each.wrong)}"
+        _progress(quiet, f"every page overwritten with {each.name}: {shown}")
+    return [
+        *(loss.story() for tally in overlapping for loss in tally.losses),
+        *(harm for each in interrupted for harm in each.harms),
+        *killed.problems,
+        # SQLite keeps no checksums: that it notices another of its own pages is not claimed.
+        *(wrong for each in damaged if each.name != "another page" for wrong in each.wrong),
+    ]
 
 
 def _kept(entry: Entry, cause: str) -> str:

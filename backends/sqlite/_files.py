@@ -27,6 +27,8 @@ REQUIRED_SETTINGS: Final = ("wal", 2)
 """What ``PRAGMA journal_mode`` and ``PRAGMA synchronous`` must answer on every connection (specs/durability.md)."""
 
 _CACHED_STATEMENTS: Final = 256
+_LOOKS: Final = 20
+_BETWEEN_LOOKS: Final = 0.005
 _SMALLEST_PAGE: Final = 512
 """SQLite takes a shorter file for an empty one."""
 HANDLES: Final = threading.RLock()
@@ -182,16 +184,24 @@ class Opener:
             raise self._refuse("is a directory" if stat.S_ISDIR(held.st_mode) else "is not a regular file")
         if not (os.access(path, os.R_OK | os.W_OK) and os.access(path.parent, os.W_OK | os.X_OK)):
             raise WriteFailed(f"{self.location.shown}: the file or its directory is read-only")
-        if held.st_size == 0:
-            return
-        try:
-            if held.st_size < _SMALLEST_PAGE:
-                raise sqlite3.DatabaseError("the file is not a SQLite database: it is too short")
-            self._refuse_foreign(path)
-        except sqlite3.DatabaseError as error:
-            # An interrupted creation leaves a journal, from which SQLite undoes it.
-            if not path.with_name(f"{path.name}-journal").exists():
-                raise self._refuse(explain(error, self.wait)) from None
+        if held.st_size:
+            self._inspect_content(path, held.st_size)
+
+    def _inspect_content(self, path: Path, size: int) -> None:
+        for looks_left in reversed(range(_LOOKS)):
+            try:
+                if size < _SMALLEST_PAGE:
+                    raise sqlite3.DatabaseError("the file is not a SQLite database: it is too short")
+                self._refuse_foreign(path)
+                break
+            except sqlite3.DatabaseError as error:
+                # An interrupted creation leaves a journal, from which SQLite undoes it.
+                if path.with_name(f"{path.name}-journal").exists():
+                    break
+                # What takes no lock may look while another process writes its log back into the file.
+                if not looks_left or not path.with_name(f"{path.name}-wal").exists():
+                    raise self._refuse(explain(error, self.wait)) from None
+                time.sleep(_BETWEEN_LOOKS)
 
     def _refuse_foreign(self, path: Path) -> None:
         uri = f"file:{quote(os.fsencode(path))}?mode=ro&immutable=1"

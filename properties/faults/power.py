@@ -47,21 +47,24 @@ class Level:
     """How much is tried.
 
     ``drawn``: subsets, and torn survivals, at each crash point; ``recoveries``: of every how many images one has
-    its own recovery cut off; ``faults``: of every how many operations one fails.
+    its own recovery cut off; ``faults``: of every how many operations one fails; ``schedules`` of overlapping
+    calls, and ``kills`` of processes, are so many.
     """
 
     name: str
     drawn: int
     recoveries: int
     faults: int
+    schedules: int
+    kills: int
 
 
 LEVELS: Final = {
     level.name: level
     for level in (
-        Level("quick", drawn=1, recoveries=40, faults=7),
-        Level("ci", drawn=4, recoveries=12, faults=2),
-        Level("long", drawn=24, recoveries=2, faults=1),
+        Level("quick", drawn=1, recoveries=40, faults=7, schedules=4, kills=5),
+        Level("ci", drawn=2, recoveries=24, faults=6, schedules=30, kills=30),
+        Level("long", drawn=24, recoveries=2, faults=1, schedules=1000, kills=400),
     )
 }
 

@@ -24,6 +24,7 @@ from mobstore.properties.audit import structure
 from mobstore.properties.faults.disk import Disk, Event, Image
 from mobstore.properties.faults.vfs import FILE, mounted
 from mobstore.properties.refinement import observations
+from mobstore.properties.replay import differences
 from mobstore.properties.subject import Outcome, outcome_of, same_outcome
 
 Contents: TypeAlias = Any
@@ -144,34 +145,29 @@ def settle(disk: Disk) -> None:
 # --- looking ------------------------------------------------------------------------------------------------
 
 STORES: Final = ("run", "event", "metadata", "spec", "profile")
-_READINGS: Final = (*(reading for store in STORES for reading in observations(store)), ops.Subscribe())
+READINGS: Final = (*(reading for store in STORES for reading in observations(store)), ops.Subscribe())
+"""The calls that together show the whole state."""
+
 _PROBE: Final = ops.Append(pools.EVENTS[1])
 
 
 def look(stores: Stores) -> Look:
     """Read everything, and append an event: what is seen says the state, hidden counters included."""
-    return tuple(outcome_of(lambda: stores.execute(call)) for call in (*_READINGS, _PROBE))  # noqa: B023
+    return tuple(outcome_of(lambda: stores.execute(call)) for call in (*READINGS, _PROBE))  # noqa: B023
 
 
 def expected_look(state: State, now: int) -> Look:
     """Return what the contract says that is seen in a state."""
-    return tuple(outcome_of(lambda: step(state, call, now)[1]) for call in (*_READINGS, _PROBE))  # noqa: B023
+    return tuple(outcome_of(lambda: step(state, call, now)[1]) for call in (*READINGS, _PROBE))  # noqa: B023
 
 
 def difference(seen: Look, expected: Look) -> str:
     """Return where two looks differ, in words, or nothing."""
-    for call, left, right in zip((*_READINGS, _PROBE), seen, expected, strict=True):
+    for call, left, right in zip((*READINGS, _PROBE), seen, expected, strict=True):
         if not same_outcome(left, right):
-            return f"{call.call} shows {_short(left)} and not {_short(right)}"
+            places = differences(right.to_json(), left.to_json())
+            return f"{call.call} differs (expected -> found) at {places[0] if places else 'its type'}"
     return ""
-
-
-def _short(outcome: Outcome) -> str:
-    text = f"{outcome.kind}: {outcome.message}" if outcome.kind else repr(outcome.value)
-    return text if len(text) < _SHOWN else f"{text[:_SHOWN]}…"
-
-
-_SHOWN: Final = 160
 
 
 class Judge:

@@ -81,6 +81,7 @@ def test_a_python_whose_sqlite_cannot_be_reached_is_told(monkeypatch, capsys):
 def test_the_command_reports_what_it_tried(monkeypatch, capsys):
     monkeypatch.setattr("mobstore.properties.durability.certify", lambda *_: [examine("wal", "FULL", QUICK, 3)])
     monkeypatch.setattr("mobstore.properties.durability.fail_calls", lambda *_: [])
+    monkeypatch.setattr("mobstore.properties.durability._others", lambda *_: [])
     assert cli.main(["durability", "--seed", "3", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["certificate"]["safe"] == [["wal", 2]]
