@@ -24,7 +24,7 @@ Identity: TypeAlias = tuple[int, int]
 """Device and inode: which file a path names."""
 
 REQUIRED_SETTINGS: Final = ("wal", 2)
-"""What ``PRAGMA journal_mode`` and ``PRAGMA synchronous`` must answer on every connection (see `mobstore durability`)."""
+"""What ``PRAGMA journal_mode`` and ``synchronous`` must answer on every connection (`mobstore durability`)."""
 
 _CACHED_STATEMENTS: Final = 256
 _LOOKS: Final = 20
