@@ -143,6 +143,9 @@ def structure(connection: sqlite3.Connection) -> list[Finding]:
     return [*_integrity(connection), *_Ours().read(connection)]
 
 
+_WRONG_TYPE: Final = "a column holds another type than it should"
+
+
 def _violation(place: str, rule: str) -> Finding:
     return Finding("violation", place, rule)
 
@@ -173,7 +176,7 @@ class _Table:
                 except Serialization as error:
                     yield _violation(row.place, error.detail.removeprefix(": "))
                 except (TypeError, ValueError):
-                    yield _violation(row.place, "a column holds another type than it should")
+                    yield _violation(row.place, _WRONG_TYPE)
         except sqlite3.DatabaseError as error:
             yield _violation(name, f"cannot be read: {error}")
 
@@ -229,7 +232,7 @@ class _Ours:
                 places[key[0]].append(key[1])
             for run_id, held in places.items():
                 if not all(isinstance(place, int) for place in held):
-                    yield _violation(f"{name}[{run_id!r}]", "a column holds another type than it should")
+                    yield _violation(f"{name}[{run_id!r}]", _WRONG_TYPE)
                 elif held[-1] != len(held) - 1:
                     yield _violation(f"{name}[{run_id!r}]", f"{held[-1] + 1 - len(held)} of its places are empty")
 
@@ -244,7 +247,7 @@ class _Ours:
         for key in self._tables["loop_outputs"].keys:
             run_id, _, loop_id, iteration, _ = key
             if not isinstance(iteration, int):
-                yield _violation(_place("loop_outputs", key), "a column holds another type than it should")
+                yield _violation(_place("loop_outputs", key), _WRONG_TYPE)
             elif iteration >= lengths.get((run_id, loop_id), 0):
                 yield _violation(_place("loop_outputs", key), "is of an iteration beyond those that its loop has")
 

@@ -16,8 +16,7 @@ from typing import Any, Final
 import attrs
 
 from mobstore.backends._stores import Stores
-from mobstore.model import FEED_CAPACITY, MobRunStatus, evolve, to_json
-from mobstore.model import operations as ops
+from mobstore.model import FEED_CAPACITY, STORES, MobRunStatus, evolve, to_json
 from mobstore.properties import pools, replay, smoke
 from mobstore.properties.badinput import AWKWARD_IDS, bad_calls
 from mobstore.properties.refinement import (
@@ -88,10 +87,7 @@ class Chapter:
         """Check the promise; whatever goes wrong in the backend is a failure, and never an exception."""
         begun = time.perf_counter()
         try:
-            finding = self.check(context)
-        except Mismatch as mismatch:
-            example = shrunk(mismatch.counterexample, context.make)
-            finding = Finding(example.calls, "an answer differs", counterexample=example.program())
+            finding = self._found(context)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is part of the verdict
             finding = Finding(0, f"{type(error).__name__}: {error}")
         verdict = Verdict.FAILED if finding.failure else Verdict.UNKNOWN if finding.doubt else Verdict.PASSED
@@ -99,14 +95,20 @@ class Chapter:
         seconds = time.perf_counter() - begun
         return Result(self.name, verdict, seconds, finding.calls, detail, finding.counterexample)
 
+    def _found(self, context: Context) -> Finding:
+        try:
+            return self.check(context)
+        except Mismatch as mismatch:
+            example = shrunk(mismatch.counterexample, context.make)
+            return Finding(example.calls, "an answer differs", counterexample=example.program())
+
 
 def _smoke(context: Context) -> Finding:
     comparison = Comparison(context.make(), context.source)
     try:
-        for operation in smoke.CALLS:
-            if not isinstance(operation, ops.Subscribe):
-                comparison.call(operation)
-                comparison.observe(operation.store)
+        for operation in smoke.EXECUTED:
+            comparison.call(operation)
+            comparison.observe(operation.store)
     finally:
         comparison.close()
     return Finding(len(smoke.CALLS))
@@ -145,10 +147,7 @@ def _bad_input(context: Context) -> Finding:
 
 def visible_state(stores: Stores) -> list[Any]:
     """Return what all the reading calls show, over the pools of ids."""
-    return [outcome_of(lambda: call_port(stores, op)) for store in _STORES for op in observations(store)]  # noqa: B023
-
-
-_STORES: Final = ("run", "event", "metadata", "spec", "profile")
+    return [outcome_of(lambda: call_port(stores, op)) for store in STORES for op in observations(store)]  # noqa: B023
 
 
 def _recordings(context: Context) -> Finding:
@@ -188,7 +187,7 @@ def _refinement(group: str) -> Callable[[Context], Finding]:
 def _handles(context: Context) -> Finding:
     """Two handles on one storage see each other's calls at once, and a reopened storage has lost nothing."""
     factory, clock = context.make(), ManualClock()
-    calls = [call for call in smoke.CALLS if not isinstance(call, ops.Subscribe)]
+    calls = smoke.EXECUTED
     try:
         handles = (factory.open(clock), factory.open(clock))
         for number, operation in enumerate(calls):

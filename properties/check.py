@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import random
 import sys
-from typing import Final
 
 from mobstore.properties import report
 from mobstore.properties.chapters import CHAPTERS, Chapter, Context
@@ -33,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (UnknownBackend, LookupError) as error:
         print(f"mobstore check: {error}", file=sys.stderr)
         return 2
-    seed = random.SystemRandom().randrange(_SEEDS) if arguments.seed is None else arguments.seed
+    seed = report.seed_of(arguments.seed)
     source = factory_source(arguments.backend)
     context = Context(make, arguments.backend, source, PROFILES[arguments.profile], seed)
     progress = report.Progress(quiet=arguments.json)
@@ -47,9 +45,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         report.print_results(context, results)
     return report.EXIT_CODES[report.overall(results)]
-
-
-_SEEDS: Final = 1_000_000
 
 
 def _chosen(names: list[str] | None) -> list[Chapter]:

@@ -10,12 +10,11 @@ are interrupted at every point.
 from __future__ import annotations
 
 import argparse
-import random
 import sqlite3
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
@@ -28,8 +27,6 @@ from mobstore.properties.faults.kills import kill_processes
 from mobstore.properties.faults.overlap import cut_schedules
 from mobstore.properties.faults.power import LEVELS, Level, Tally, by_name, cut_calls, sqlite_storages
 from mobstore.properties.faults.vfs import Unreachable, library
-
-_SEEDS: Final = 1_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     except Unreachable as error:
         print(f"mobstore durability: {error}", file=sys.stderr)
         return 2
-    seed = random.SystemRandom().randrange(_SEEDS) if arguments.seed is None else arguments.seed
+    seed = report.seed_of(arguments.seed)
     level, quiet = LEVELS[arguments.profile], arguments.json
     certificate = _certificate(level, seed, quiet)
     tallies = _tallies(level, seed, quiet)

@@ -214,6 +214,8 @@ def _repeated(steps: Steps, make: Callable[[], Factory], source: str) -> Counter
             comparison.repeat(step)
     except Mismatch as mismatch:
         return mismatch.counterexample
+    except Exception:  # noqa: BLE001 - whatever a backend raises on reopening, it is not this failure
+        return None
     finally:
         comparison.close()
     return None

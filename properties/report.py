@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
@@ -26,6 +27,14 @@ def overall(results: Sequence[Result]) -> Verdict:
     if Verdict.FAILED in verdicts:
         return Verdict.FAILED
     return Verdict.PASSED if verdicts == {Verdict.PASSED} else Verdict.UNKNOWN
+
+
+def seed_of(given: int | None) -> int:
+    """Return the seed that a command was given, or draw one."""
+    return random.SystemRandom().randrange(_SEEDS) if given is None else given
+
+
+_SEEDS: Final = 1_000_000
 
 
 class Progress:

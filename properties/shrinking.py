@@ -8,12 +8,11 @@ accepts has failed on a new storage, so a counterexample that does not fail agai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 import attrs
 
-from mobstore.model import Document, MobStoreError, Operation, Payload, SparseList
+from mobstore.model import Document, MobStoreError, Payload, SparseList
 from mobstore.properties.source import Aside, Step, as_python
 
 Steps: TypeAlias = tuple[Step, ...]
@@ -77,10 +76,13 @@ class _Shrinking:
 
     def _simplify(self, value: Any) -> None:
         for candidate in _simpler(value):
-            with suppress(MobStoreError, TypeError, ValueError):  # the candidate breaks a rule of its record
-                if self._accepts(_replaced(self._best, value, candidate)):
-                    self._simplify(candidate)
-                    return
+            try:
+                steps = _replaced(self._best, value, candidate)
+            except (MobStoreError, TypeError, ValueError):
+                continue  # the candidate breaks a rule of a record around it
+            if self._accepts(steps):
+                self._simplify(candidate)
+                return
 
 
 def _size(steps: Steps) -> tuple[int, int]:
@@ -163,12 +165,7 @@ def _simpler_records(value: Any) -> Iterator[Any]:
 
 
 def _replaced(steps: Steps, old: Any, new: Any) -> Steps:
-    return tuple(step if isinstance(step, Aside) else (_operation(step[0], old, new), step[1]) for step in steps)
-
-
-def _operation(operation: Operation[Any], old: Any, new: Any) -> Operation[Any]:
-    changed: Operation[Any] = _rebuilt(operation, old, new)
-    return changed
+    return tuple(step if isinstance(step, Aside) else (_rebuilt(step[0], old, new), step[1]) for step in steps)
 
 
 def _substituted(value: Any, old: Any, new: Any) -> Any:

@@ -78,3 +78,6 @@ CALLS: Final[tuple[Operation[Any], ...]] = (
     ops.DeleteProfile("base", 2),
 )
 """The calls; `ops.Subscribe` stands for the port's ``subscribe``, which answers a subscription."""
+
+EXECUTED: Final = tuple(call for call in CALLS if not isinstance(call, ops.Subscribe))
+"""The calls that are made by executing their operation."""

@@ -110,11 +110,6 @@ def _call(operation: Operation[Any]) -> _Group:
     return _record(operation, f"stores.{PORTS[operation.store]}.{operation.call}")
 
 
-def call_source(operation: Operation[Any]) -> str:
-    """Return the call through the port of a bundle called ``stores``."""
-    return _flat(_call(operation))
-
-
 def program(calls: Sequence[Step], answered: Outcome | None, factory: str) -> str:
     """Return a test that makes the calls and asserts what the contract says of each.
 

@@ -184,14 +184,11 @@ class Opener:
             raise self._refuse("is a directory" if stat.S_ISDIR(held.st_mode) else "is not a regular file")
         if not (os.access(path, os.R_OK | os.W_OK) and os.access(path.parent, os.W_OK | os.X_OK)):
             raise WriteFailed(f"{self.location.shown}: the file or its directory is read-only")
-        if held.st_size:
-            self._inspect_content(path, held.st_size)
+        self._inspect_content(path)
 
-    def _inspect_content(self, path: Path, size: int) -> None:
+    def _inspect_content(self, path: Path) -> None:
         for looks_left in reversed(range(_LOOKS)):
             try:
-                if size < _SMALLEST_PAGE:
-                    raise sqlite3.DatabaseError("the file is not a SQLite database: it is too short")
                 self._refuse_foreign(path)
                 break
             except sqlite3.DatabaseError as error:
@@ -204,6 +201,11 @@ class Opener:
                 time.sleep(_BETWEEN_LOOKS)
 
     def _refuse_foreign(self, path: Path) -> None:
+        size = path.stat().st_size
+        if not size:
+            return
+        if size < _SMALLEST_PAGE:
+            raise sqlite3.DatabaseError("the file is not a SQLite database: it is too short")
         uri = f"file:{quote(os.fsencode(path))}?mode=ro&immutable=1"
         connection = sqlite3.connect(uri, uri=True)
         try:

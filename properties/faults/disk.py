@@ -195,11 +195,6 @@ class Disk:
         """Return a file without a name, which nothing keeps."""
         return File(-1, "")
 
-    def read(self, file: File, offset: int, size: int) -> bytes:
-        """Return bytes of a file, fewer at its end."""
-        self.touch("read")
-        return bytes(file.content[offset : offset + size])
-
     def write(self, file: File, offset: int, data: bytes) -> None:
         """Put bytes into a file; beyond its end, zeros come between."""
         try:

@@ -29,9 +29,6 @@ from mobstore.properties.faults.storage import Judge, Look, Storage, Unusable, d
 from mobstore.properties.faults.vfs import FILE, mounted
 from mobstore.properties.subject import ManualClock
 
-CALLS: Final = tuple(call for call in smoke.CALLS if call.call != "subscribe")
-"""Every call, the reading ones, too."""
-
 KINDS: Final = tuple((full, lasting) for full in (False, True) for lasting in (False, True))
 
 ERRORS: Final = (sqlite3.OperationalError("a statement failed"), KeyboardInterrupt(), MemoryError())
@@ -76,7 +73,7 @@ def fail_calls(storage: Storage, level: Level, seed: int) -> Iterator[Failures]:
     with storage.open(disk, clock):
         pass
     image: Image = disk.image()
-    for place, call in enumerate(CALLS):
+    for place, call in enumerate(smoke.EXECUTED):
         trial = _Trial(storage, judge, clock, image, state, call)
         yield trial.run(level, seed + place)
         disk = Disk(image)

@@ -30,8 +30,6 @@ from mobstore.properties.subject import ManualClock
 
 ERRORS: Final = (KeyboardInterrupt, MemoryError)
 
-CALLS: Final = tuple(call for call in smoke.CALLS if call.call != "subscribe")
-
 
 @attrs.define
 class Interruptions:
@@ -112,7 +110,7 @@ class WithState(MemoryEngine):
 def interrupt_calls(every: int, *, engine: type[WithState] = WithState) -> Iterator[Interruptions]:
     """Interrupt every call at every ``every``-th point, with `ERRORS` in turn."""
     clock, state = ManualClock(), State()
-    for call in CALLS:
+    for call in smoke.EXECUTED:
         yield _interrupt(engine, clock, state, call, every)
         state, _ = step(state, call, clock())
 

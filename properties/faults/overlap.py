@@ -30,11 +30,7 @@ HANDLES: Final = 3
 CALLS_EACH: Final = 2
 
 _BEGINNING: Final = smoke.CALLS[:1]
-_POOL: Final = tuple(
-    call
-    for call in smoke.CALLS[2:]
-    if call.store in ("run", "event", "spec", "metadata") and call.call != "subscribe"
-)
+_POOL: Final = tuple(call for call in smoke.EXECUTED[2:] if call.store in ("run", "event", "spec", "metadata"))
 
 
 @attrs.define

@@ -91,13 +91,6 @@ class Loss:
         """How long its story is."""
         return self.point + len(self.pending)
 
-    @property
-    def where(self) -> str:
-        """The crash point in one line."""
-        done = "had answered" if self.answered else f"was cut after {self.point} of {len(self.log)} changes"
-        last = self.shown(self.log[self.point - 1]) if self.point else "nothing"
-        return f"{self.doing} {done} (last: {last}); survived: {self.survived.pattern}"
-
     def shown(self, event: Event) -> str:
         """Return an event in words."""
         if isinstance(event, (Link, Unlink)):
@@ -161,11 +154,10 @@ Allowed: TypeAlias = Callable[[int], Sequence[Look]]
 class Cutter:
     """Cuts the power at every point of a log, and judges what survives."""
 
-    def __init__(self, judge: Judge, level: Level, seed: int, recoveries: bool = True) -> None:
+    def __init__(self, judge: Judge, level: Level, seed: int) -> None:
         self.judge = judge
         self._level = level
         self._rng = random.Random(seed)  # noqa: S311 - no secret
-        self._recoveries = recoveries
         self._until_recovery = level.recoveries
         self._places: dict[tuple[int, ...], int | None] = {}
 
@@ -220,7 +212,7 @@ class Cutter:
     def _recover(self, tally: Tally, image: Image, recovery: Sequence[Event], found: Look) -> str:
         """Cut the recovery itself off, now and then: what it was doing is done again."""
         self._until_recovery -= 1
-        if not self._recoveries or self._until_recovery > 0 or not recovery:
+        if self._until_recovery > 0 or not recovery:
             return ""
         self._until_recovery = self._level.recoveries
         platter = Disk(image).platter()
@@ -266,7 +258,7 @@ def sqlite_storages() -> tuple[Storage, ...]:
     )
 
 
-CHANGING: Final = tuple(call for call in smoke.CALLS if not call.reads and call.call != "subscribe")
+CHANGING: Final = tuple(call for call in smoke.EXECUTED if not call.reads)
 
 
 class _Session:

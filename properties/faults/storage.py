@@ -17,7 +17,7 @@ import attrs
 from mobstore.backends._base import Clock
 from mobstore.backends._stores import Stores
 from mobstore.backends.sqlite import HANDLERS, Handler, SqliteEngine, Trace
-from mobstore.model import MobStoreError, Operation, State, step
+from mobstore.model import STORES, MobStoreError, Operation, State, step
 from mobstore.model import operations as ops
 from mobstore.properties import pools
 from mobstore.properties.audit import structure
@@ -144,7 +144,6 @@ def settle(disk: Disk) -> None:
 
 # --- looking ------------------------------------------------------------------------------------------------
 
-STORES: Final = ("run", "event", "metadata", "spec", "profile")
 READINGS: Final = (*(reading for store in STORES for reading in observations(store)), ops.Subscribe())
 """The calls that together show the whole state."""
 
@@ -175,16 +174,10 @@ class Judge:
 
     def __init__(self, storage: Storage, clock: Clock) -> None:
         self.storage = storage
-        self.images = 0
         self._clock = clock
         self._looks: dict[Contents, Look] = {}
         self._last: Contents = None
         self._last_look: Look = ()
-
-    @property
-    def states(self) -> int:
-        """How many different contents were read."""
-        return len(self._looks)
 
     def judge(self, image: Image) -> tuple[Look, Sequence[Event]]:
         """Recover an image; return what is seen then, and what the recovery did to the disk.
@@ -192,7 +185,6 @@ class Judge:
         Raises:
             Unusable: the image cannot be recovered or opened, or is damaged.
         """
-        self.images += 1
         contents, recovery = self.storage.settle(image)
         # Comparing with the last contents is cheaper than a hash.
         if contents == self._last and self._last is not None:

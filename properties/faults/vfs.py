@@ -84,7 +84,6 @@ def _close(address: int) -> int:
 
 
 def _read(address: int, buffer: int, size: int, offset: int) -> int:
-    # What is done most, and so without `Disk.read`.
     handle = _handles[address]
     handle.disk.touch("read")
     data = bytes(handle.file.content[offset : offset + size])

@@ -132,7 +132,7 @@ def read_history(*sources: Path | str | Iterable[str], rules: Rules | None = Non
 
     Args:
         sources: paths of files, or the lines themselves.
-        rules: of a model (`Model.admit`), which says what the operations of its histories are.
+        rules: what a model admits: it checks each event, and puts values of its own in place of JSON.
 
     Raises:
         MalformedHistory: an event breaks a rule; the message says in which line, and which.
