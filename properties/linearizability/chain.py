@@ -230,7 +230,9 @@ class Bounds:
         return cls(lo, hi, [])
 
 
-def decide(facts: Facts, chain: Chain, inv: Sequence[int], res: Sequence[int], watch: Watch) -> list[int] | None:
+def decide(
+    facts: Facts, chain: Chain, inv: Sequence[int], res: Sequence[int], watch: Watch
+) -> Sequence[int] | None:
     """Return positions in an order that explains every answer; None when the tails are no forest to decide on.
 
     Raises:
@@ -454,39 +456,42 @@ def _witness(
     inv: Sequence[int],
     points: list[int],
     runs_of: Mapping[int, list[tuple[int, int]]] | None,
-) -> list[int]:
+) -> Sequence[int]:
     """Return the positions in order: changes by their points, each observer in a legal gap that its span meets.
 
-    Within a gap observers stand in the order of their invocations.
+    Within a gap observers stand in the order of their invocations.  They are chained gap by gap in arrays: lists of
+    lists would be most of the memory of a check.
     """
-    kinds, at = facts.kinds, chain.at
-    read, failed = Kind.READ, Kind.FAILED
-    places = array("q", bytes(8 * len(kinds)))
-    chosen = bytearray(len(kinds))
-    for index, pos in enumerate(chain.order, 1):
-        places[pos] = 2 * index
-        chosen[pos] = 1
-    if runs_of is None:
-        get = at.get
-        for pos, (kind, expected) in enumerate(zip(kinds, facts.expects, strict=True)):
-            if kind is read:
-                places[pos] = 2 * at[expected] + 1
-                chosen[pos] = 1
-            elif kind is failed:
-                gap = bisect_left(points, inv[pos]) - 1
-                places[pos] = 2 * (gap + 1 if get(expected) == gap else gap) + 1
-                chosen[pos] = 1
-    else:
-        for pos, kind in enumerate(kinds):
-            if kind is read or kind is failed:
-                gap = bisect_left(points, inv[pos]) - 1
-                for first, last in runs_of.get(pos, ()):
-                    if first <= gap <= last:
-                        gap = last + 1
-                places[pos] = 2 * gap + 1
-                chosen[pos] = 1
-    everyone = range(len(kinds)) if all(chosen) else [pos for pos in range(len(kinds)) if chosen[pos]]
-    return sorted(everyone, key=places.__getitem__)
+    kinds, get = facts.kinds, chain.at.get
+    failed, change = Kind.FAILED, Kind.CHANGE
+    first = array("q", [-1]) * (len(chain.order) + 1)
+    after = array("q", [-1]) * len(kinds)
+    backwards = zip(range(len(kinds) - 1, -1, -1), reversed(kinds), reversed(facts.expects), strict=True)
+    for pos, kind, expected in backwards:
+        if kind >= change:
+            continue
+        if runs_of is not None:
+            gap = bisect_left(points, inv[pos]) - 1
+            for start, end in runs_of.get(pos, ()):
+                if start <= gap <= end:
+                    gap = end + 1
+        elif kind is failed:
+            gap = bisect_left(points, inv[pos]) - 1
+            if get(expected) == gap:
+                gap += 1
+        else:
+            gap = chain.at[expected]
+        after[pos] = first[gap]
+        first[gap] = pos
+    witness = array("q")
+    add = witness.append
+    for gap, pos in enumerate(first):
+        if gap:
+            add(chain.order[gap - 1])
+        while pos >= 0:
+            add(pos)
+            pos = after[pos]  # noqa: PLW2901
+    return witness
 
 
 # --- the proof of a window --------------------------------------------------------------------------------------
