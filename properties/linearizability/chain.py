@@ -126,6 +126,7 @@ def find_order(facts: Facts, cell: Hashable) -> Chain | None:
     tails: dict[Any, list[int]] = {}
     if maybes and not _place_unknown(facts, expects, writes, before, consumer, maybes, tails, cell):
         return None
+    del before  # the largest part of a check's memory at its peak
     order: list[int] = []
     at = {initial: 0}
     value, get = initial, consumer.get
@@ -163,11 +164,12 @@ def _place_unknown(
         if twin != pos and (facts.writes[twin], facts.expects[twin]) != (facts.writes[pos], facts.expects[pos]):
             return False
     needed: set[int] = set()
-    for pos, kind in enumerate(facts.kinds):
-        value = expects[pos]
-        while kind in (Kind.READ, Kind.CHANGE) and (writer := first.get(value, -1)) >= 0 and writer not in needed:
-            needed.add(writer)
-            value = before[value]
+    read, change = Kind.READ, Kind.CHANGE
+    for kind, value in zip(facts.kinds, expects, strict=True):
+        if value in first and (kind is read or kind is change):
+            while (writer := first.get(value, -1)) >= 0 and writer not in needed:
+                needed.add(writer)
+                value = before[value]  # noqa: PLW2901 - walks to the writer that this one needs
     for pos in sorted(needed):
         if consumer.setdefault(expects[pos], pos) != pos:
             raise Refuted(_double((consumer[expects[pos]], pos), expects, cell))

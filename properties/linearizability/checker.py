@@ -114,7 +114,7 @@ class _ObjectCheck:
 
     def _decide(self) -> Sequence[int]:
         prefix, state = self._sequential_prefix()
-        rest = self._rows[prefix:]
+        rest = self._rows[prefix:] if prefix else self._rows
         if not len(rest):
             return self._rows
         before = self._rows[:prefix]
