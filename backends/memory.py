@@ -60,9 +60,11 @@ class MemoryEngine:
             _, answer = handle(store.state, operation, 0)
             return answer
         with store.lock:
-            store.state, answer = handle(store.state, operation, self._clock())
-        if store is self._events:
-            self.wake()
+            state, answer = handle(store.state, operation, self._clock())
+            if store is self._events:
+                # Before the swap: an interrupt between the two wakes in vain, and leaves nobody asleep.
+                store.changed.notify_all()
+            store.state = state
         return answer
 
     def subscribe(self) -> Subscription:

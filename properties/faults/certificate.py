@@ -12,9 +12,10 @@ A "no" comes with the shortest counterexample found.  A "yes" says what was trie
 
 from __future__ import annotations
 
+import itertools
 import random
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from typing import Any, Final
 
@@ -79,12 +80,16 @@ class Entry:
 
 @attrs.frozen
 class Certificate:
-    """What was found of every pair of settings, by which SQLite, and how much was tried."""
+    """What was found of every pair of settings, by which SQLite, and how much was tried.
+
+    ``lied_to`` is what the settings of the backend kept on a disk that only says that it has synchronised.
+    """
 
     sqlite: str
     level: str
     seed: int
     entries: tuple[Entry, ...]
+    lied_to: Entry
 
     @property
     def safe(self) -> frozenset[tuple[str, int]]:
@@ -142,13 +147,14 @@ class _Reader:
         return "", f"transaction {number} is the last one there", number
 
 
-def examine(mode: str, synchronous: str, level: Level, seed: int) -> Entry:
-    """Try one pair of settings."""
+def examine(mode: str, synchronous: str, level: Level, seed: int, *, lies: bool = False) -> Entry:
+    """Try one pair of settings; the disk ``lies`` from the first transaction on."""
     disk, trial = Disk(), _Trial(random.Random(f"{seed} {mode} {synchronous}"), level.drawn)  # noqa: S311 - no secret
     seed_randomness(seed + 1)
     with mounted(disk) as uri, closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
         _set_up(connection, mode, synchronous)
         disk.flush()
+        disk.lies = lies
         platter, read = disk.platter(), len(disk.log)
         platter.advance(disk.log)
         for number, statements in enumerate(_TRANSACTIONS, 1):
@@ -229,8 +235,11 @@ def _set_up(connection: sqlite3.Connection, mode: str, synchronous: str) -> None
     connection.execute(f"PRAGMA synchronous = {synchronous}")
 
 
-def certify(level: Level, seed: int) -> Iterator[Entry]:
-    """Try every journal mode with every setting of ``synchronous``."""
-    for mode in MODES:
-        for synchronous in SYNCHRONOUS:
-            yield examine(mode, synchronous, level, seed)
+PAIRS: Final = tuple(itertools.product(MODES, SYNCHRONOUS))
+"""Every journal mode with every setting of ``synchronous``."""
+
+
+def examine_lied_to(level: Level, seed: int) -> Entry:
+    """Try the settings of the backend on a disk that lies."""
+    mode, number = REQUIRED_SETTINGS
+    return examine(mode, SYNCHRONOUS[number], level, seed, lies=True)
