@@ -26,12 +26,11 @@ from typing import Any, Final
 
 import attrs
 
-from mobstore.properties import report
+from mobstore.properties import generate, report
 from mobstore.properties.faults.broken import EVERY_BROKEN
 from mobstore.properties.faults.certificate import (
-    CAUSES,
+    COLUMNS,
     PAIRS,
-    PROMISES,
     Certificate,
     Entry,
     examine,
@@ -53,6 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count(), help="processes at a time (default: as many as cores)"
     )
+    parser.add_argument(
+        "--certificate",
+        action="store_true",
+        help="print only the certificate, as the page that is published",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
@@ -63,6 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
     except Unreachable as error:
         print(f"mobstore durability: {error}", file=sys.stderr)
         return 2
+    if arguments.certificate:
+        print(_made(arguments.jobs).page(), end="")
+        return 0
     seed = report.seed_of(arguments.seed)
     level = LEVELS[arguments.profile]
     findings = Findings(level.name, seed)
@@ -102,8 +109,7 @@ def parts(level: Level, seed: int) -> list[Part]:
     found: list[Part] = [functools.partial(_failures, level, seed)]
     storages = range(len(sqlite_storages()))
     found += [functools.partial(_power, which, level, seed) for which in storages]
-    found += [functools.partial(_interrupts, seed), functools.partial(_lied_to, level, seed)]
-    found += [functools.partial(_kept, *pair, level, seed) for pair in PAIRS]
+    found += [functools.partial(_interrupts, seed), *certificate_parts(level, seed)]
     found += [
         functools.partial(_overlap, which, level, seed, first)
         for which in storages
@@ -111,6 +117,25 @@ def parts(level: Level, seed: int) -> list[Part]:
     ]
     found += [functools.partial(_exposed, name, seed) for name in EVERY_BROKEN]
     return [*found, functools.partial(_kills, level, seed), functools.partial(_damage, seed)]
+
+
+def certificate_parts(level: Level, seed: int) -> list[Part]:
+    """Return the parts that make the certificate."""
+    kept = [functools.partial(_kept, *pair, level, seed) for pair in PAIRS]
+    return [functools.partial(_lied_to, level, seed), *kept]
+
+
+def _made(jobs: int) -> Certificate:
+    """Make the certificate that is published, in the way in which it always is."""
+    level, seed = LEVELS["quick"], 1
+    findings = Findings(level.name, seed)
+    for part in _done(certificate_parts(level, seed), jobs):
+        findings.take(part)
+    return findings.certificate
+
+
+PAGE: Final = generate.ROOT / "specs" / "durability.md"
+"""Where the certificate is published; an installation has none."""
 
 
 def _done(todo: Sequence[Part], jobs: int) -> Iterator[Any]:
@@ -230,9 +255,9 @@ class Findings:
             return f"{part.killed} processes killed, {part.answered:,} calls of theirs answered"
         if isinstance(part, LiedTo):
             self.lied_to = part.entry
-            return f"{_settings(part.entry)} on a disk that lies: {_images(part.entry):,} images"
+            return f"SQLite with {part.entry.name} on a disk that lies: {part.entry.images:,} images"
         self.entries.append(part)
-        return f"{_settings(part)}: {_images(part):,} images"
+        return f"SQLite with {part.name}: {part.images:,} images"
 
     def _take_calls(self, part: list[Any]) -> str:
         if isinstance(part[0], Tally):
@@ -294,6 +319,9 @@ class Findings:
             told.append("the settings that the SQLite backend insists on did not keep everything")
         if self.certificate.lied_to.is_safe:
             told.append("a disk that lies about synchronising was not told from one that does not")
+        drift = self.certificate.drift(PAGE.read_text("utf-8")) if PAGE.exists() else ""
+        if drift:
+            told.append(f"the certificate {PAGE.name} {drift}: make certificate")
         return told
 
     def to_json(self) -> dict[str, Any]:
@@ -331,28 +359,12 @@ def _total(tallies: Sequence[Any], *names: str) -> dict[str, int]:
 # --- telling ------------------------------------------------------------------------------------------------
 
 
-def _settings(entry: Entry) -> str:
-    return f"journal_mode={entry.mode} synchronous={entry.synchronous}"
-
-
-def _images(entry: Entry) -> int:
-    return sum(kept.images for kept in entry.kept.values())
-
-
-def _fate(entry: Entry, cause: str) -> str:
-    lost = [promise for promise in PROMISES if not entry.kept[cause].keeps(promise)]
-    return f"not {lost[0]}" if lost else "everything"
-
-
 def _tell(findings: Findings, harms: Sequence[str]) -> None:
     certificate = findings.certificate
-    entries = [(f"{entry.mode}, {entry.synchronous}", entry) for entry in certificate.entries]
-    lied_to = certificate.lied_to
-    entries.append((f"{lied_to.mode}, {lied_to.synchronous}, the disk lies", lied_to))
     report.print_table(
         f"What SQLite {certificate.sqlite} keeps (profile {certificate.level}, seed {certificate.seed})",
-        ("journal mode, synchronous", *CAUSES, "images"),
-        [(name, *(_fate(entry, cause) for cause in CAUSES), f"{_images(entry):,}") for name, entry in entries],
+        COLUMNS,
+        certificate.rows(),
     )
     report.print_table(
         "What was tried of each call",

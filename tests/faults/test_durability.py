@@ -1,19 +1,24 @@
 """On a simulated disk nothing that was answered is lost, and every broken store is found out."""
 
 import json
+import sqlite3
 from functools import partial
+from pathlib import Path
 
+import attrs
 import pytest
 
 from mobstore.backends.sqlite import REQUIRED_SETTINGS
 from mobstore.properties import cli, durability
 from mobstore.properties.faults import kills, vfs
 from mobstore.properties.faults.broken import BROKEN, CAREFUL
-from mobstore.properties.faults.certificate import SYNCHRONOUS, examine, examine_lied_to
+from mobstore.properties.faults.certificate import SYNCHRONOUS, Certificate, examine, examine_lied_to
 from mobstore.properties.faults.failures import fail_calls
 from mobstore.properties.faults.power import CHANGING, LEVELS, cut_calls, sqlite_storages
 
 QUICK = LEVELS["quick"]
+SMALL = attrs.evolve(QUICK, name="small", drawn=0)
+PAGE = durability.PAGE.read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -32,6 +37,29 @@ def test_settings_keep_what_sqlite_says_they_keep(mode, synchronous, lost):
     assert power.images > 100
     assert set(power.broken) <= lost
     assert bool(power.broken) == bool(lost)
+    if f"Made on SQLite {sqlite3.sqlite_version}, profile quick, seed 1." in PAGE:
+        assert f"| {entry.name} | {entry.fate('process killed')} | {entry.fate('power cut')} |" in PAGE
+        assert all(power.broken[promise] in PAGE for promise in [entry.lost("power cut")] if promise)
+
+
+def test_a_stale_certificate_is_told():
+    """Made in the same way it must be the same; made otherwise, the same settings must be safe."""
+    entry, lied_to = examine("wal", "FULL", SMALL, 1), examine_lied_to(SMALL, 1)
+    certificate = Certificate("3.99.0", "small", 1, (entry,), lied_to)
+    page = certificate.page()
+    assert "Safe: wal, FULL." in page
+    assert certificate.drift(page) == ""
+    assert certificate.drift(page.replace("everything", "nothing")) == "is stale, though made on SQLite 3.99.0 too"
+    older = page.replace("3.99.0", "3.7.0").replace("everything", "nothing")
+    assert certificate.drift(older) == ""
+    assert "names other safe settings" in certificate.drift(older.replace("Safe: wal, FULL", "Safe: off, OFF"))
+
+
+def test_the_published_certificate_covers_the_backend():
+    """And says so."""
+    mode, number = REQUIRED_SETTINGS
+    (safe,) = (line for line in PAGE.splitlines() if line.startswith("Safe: "))
+    assert f"{mode}, {SYNCHRONOUS[number]}" in safe
 
 
 def test_the_backend_insists_on_settings_that_keep_everything():
@@ -96,7 +124,8 @@ def test_a_disk_that_lies_is_told_from_one_that_does_not():
 
 def reported(capsys, monkeypatch, *parts, arguments=()):
     """Run the command with these parts, and return its exit code and what it printed."""
-    monkeypatch.setattr("mobstore.properties.durability.parts", lambda *_: parts)
+    monkeypatch.setattr(durability, "parts", lambda *_: parts)
+    monkeypatch.setattr(durability, "PAGE", Path("no such page"))
     code = cli.main(["durability", "--seed", "3", *arguments])
     return code, capsys.readouterr().out
 
