@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: check test lint bench format generate wheel clean
+.PHONY: check test lint bench format generate certificate wheel clean
 
 check: $(READY)
 	$(BIN)/mobstore check memory
@@ -30,6 +30,10 @@ format: $(READY)
 
 generate: $(READY)
 	$(BIN)/python -m mobstore.properties.generate
+
+# What SQLite keeps depends on the SQLite that this Python has; the page says which it was.
+certificate: $(READY)
+	$(BIN)/mobstore durability --certificate > specs/durability.md
 
 wheel: $(READY)
 	$(BIN)/python -m build --wheel
