@@ -1,4 +1,5 @@
-"""The command line: ``mobstore check``, ``replay``, ``audit``, ``convert``, ``zoo``, ``bench``.
+"""The command line: ``mobstore check``, ``replay``, ``audit``, ``convert``, ``zoo``, ``durability``,
+``prove``, ``bench``.
 
 Exit codes: 0 it holds, 1 a violation, 2 it could not tell (or bad arguments).
 """
@@ -18,9 +19,13 @@ _COMMANDS: Final = {
     "convert": ("mobstore.properties.convert", "turn a file of the original into one of ours, or back"),
     "zoo": ("mobstore.properties.menagerie", "show that the suite rejects every broken backend"),
     "durability": ("mobstore.properties.durability", "cut the power, and let the disk fail, in every call"),
+    "prove": ("mobstore.properties.prove", "settle every obligation in two solvers"),
     "bench": ("mobstore.properties.bench", "measure our own backends"),
 }
 """Each command with the module that has its ``add_arguments`` and ``run``; imported when it is asked for."""
+
+_EXTRAS: Final = {"prove": "check,prove"}
+"""What a command needs besides ``check``."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             try:
                 importlib.import_module(module).add_arguments(command)
             except ModuleNotFoundError as error:
-                print(f"mobstore {name}: needs {error.name}: pip install 'mobstore[check]'", file=sys.stderr)
+                print(
+                    f"mobstore {name}: needs {error.name}: pip install 'mobstore[{_EXTRAS.get(name, 'check')}]'",
+                    file=sys.stderr,
+                )
                 return 2
     parsed = parser.parse_args(given)
     code: int = importlib.import_module(_COMMANDS[parsed.command][0]).run(parsed)
