@@ -1,4 +1,4 @@
-"""The command line: ``mobstore check``, ``replay``, ``audit``, ``convert``, ``zoo``, ``schedules``, ``bench``.
+"""The command line: each command with the module that does it.
 
 Exit codes: 0 it holds, 1 a violation, 2 it could not tell (or bad arguments).
 """
@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "replay": ("mobstore.properties.replay", "make recorded calls on a backend and compare the answers"),
     "audit": ("mobstore.properties.audit", "say what a database file holds, and what in it is broken"),
     "convert": ("mobstore.properties.convert", "turn a file of the original into one of ours, or back"),
+    "history": ("mobstore.properties.linearizability.command", "say whether a recorded history is linearizable"),
     "zoo": ("mobstore.properties.menagerie", "show that the suite rejects every broken backend"),
     "durability": ("mobstore.properties.durability", "cut the power, and let the disk fail, in every call"),
     "schedules": ("mobstore.properties.schedules.command", "take our backends through every interleaving of calls"),

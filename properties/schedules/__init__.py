@@ -12,7 +12,7 @@ from mobstore.properties.schedules.exploration import (
     simplest,
 )
 from mobstore.properties.schedules.footprint import Footprint, row_footprint
-from mobstore.properties.schedules.judge import explanation
+from mobstore.properties.schedules.judge import history_of_execution, verdict_on
 from mobstore.properties.schedules.races import RACES, Race
 from mobstore.properties.schedules.scenario import CHANGING, Observed, Recorded, Scenario, beginning_of, rivals
 from mobstore.properties.schedules.scheduler import Execution, NotUnderControl, Scheduler, Taken, Turn
@@ -52,10 +52,11 @@ __all__ = [
     "bound_of",
     "bounds",
     "exhaust",
-    "explanation",
     "explore",
+    "history_of_execution",
     "replay",
     "rivals",
     "row_footprint",
     "simplest",
+    "verdict_on",
 ]

@@ -13,10 +13,10 @@ from typing import Any, Final
 import attrs
 
 from mobstore.model import Operation
+from mobstore.properties.linearizability.stores import outcome_in
 from mobstore.properties.refinement import near
 from mobstore.properties.schedules.exploration import Explorer, Failure, exhaust
-from mobstore.properties.schedules.judge import outcome_in
-from mobstore.properties.schedules.scenario import Scenario, beginning_of, rivals, state_after
+from mobstore.properties.schedules.scenario import NOW, Scenario, beginning_of, rivals, state_after
 from mobstore.properties.schedules.strategies import Exhaustive
 from mobstore.properties.schedules.systems import MemorySystem, SqliteSystem, System
 
@@ -32,8 +32,10 @@ def with_reader(kind: type[Operation[Any]], clients: int) -> Scenario:
     """Return the scenario in which one client reads what the others change by the same call."""
     prefix, call = beginning_of(kind)
     before = state_after(prefix)
-    after, _ = outcome_in(before, call)
-    reading = next(read for read in near(call) if outcome_in(before, read)[1] != outcome_in(after, read)[1])
+    after, _ = outcome_in(before, call, NOW)
+    reading = next(
+        read for read in near(call) if outcome_in(before, read, NOW)[1] != outcome_in(after, read, NOW)[1]
+    )
     return Scenario(prefix, (*((call,),) * (clients - 1), (reading,)))
 
 

@@ -14,8 +14,9 @@ from typing import Any, Final
 import attrs
 
 from mobstore.model import Operation
+from mobstore.properties.linearizability import Answer, Verdict
 from mobstore.properties.schedules.footprint import Footprint
-from mobstore.properties.schedules.judge import explanation
+from mobstore.properties.schedules.judge import is_explained, verdict_on
 from mobstore.properties.schedules.scenario import Observed, Recorded, Scenario
 from mobstore.properties.schedules.scheduler import Choose, Execution, NotUnderControl
 from mobstore.properties.schedules.strategies import Exhaustive, Preferences, Replay, Strategy
@@ -158,13 +159,28 @@ class Explorer:
         if key is None:
             key = _key(observed, tuple(_hashable(outcome) for _, outcome in finals))
         if key not in self._verdicts:
-            self._verdicts[key] = explanation(observed) is not None
+            self._verdicts[key] = is_explained(observed)
         if self._verdicts[key]:
             return observed, None
-        if explanation(bare) is None:
-            return observed, Failure(bare, "not linearizable: no order of the calls explains their answers")
-        reason = "not linearizable: the answers have an order, but none leaves what the storage then shows"
-        return observed, Failure(observed, reason)
+        return observed, _failure(bare, observed)
+
+
+def _failure(bare: Observed, observed: Observed) -> Failure:
+    """Say what is wrong with an execution, without and with what the storage shows afterwards."""
+    verdict = verdict_on(bare)
+    if verdict.answer is Answer.NOT_LINEARIZABLE:
+        return Failure(bare, f"not linearizable: no order of the calls explains their answers{_why(verdict)}")
+    verdict = verdict_on(observed)
+    if verdict.answer is Answer.NOT_LINEARIZABLE:
+        reason = "the answers have an order, but none leaves what the storage then shows"
+        return Failure(observed, f"not linearizable: {reason}{_why(verdict)}")
+    bounds = ", ".join(str(each.bound) for each in verdict.objects if each.bound is not None)
+    return Failure(observed, f"unknown: {bounds}")
+
+
+def _why(verdict: Verdict) -> str:
+    failure = verdict.first_failure
+    return "" if failure is None or failure.proof is None else f" ({failure.proof.kind})"
 
 
 def _hashable(outcome: Outcome) -> Hashable:
@@ -186,8 +202,11 @@ def _key(observed: Observed, state: Hashable) -> Hashable:
 
 def _orders(observed: Observed) -> list[Hashable]:
     """For each call, the calls that had ended before it began."""
-    names = _names(observed)
-    return [frozenset(names[place] for place in places) for places in observed.order]
+    calls, names = observed.calls, _names(observed)
+    return [
+        frozenset(name for name, other in zip(names, calls, strict=True) if other.end < call.begin)
+        for call in calls
+    ]
 
 
 def _names(observed: Observed) -> list[tuple[int, int]]:

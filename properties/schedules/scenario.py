@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import attrs
 
-from mobstore.model import MobStoreError, Operation, State, step
+from mobstore.model import Operation, State
 from mobstore.model import operations as ops
 from mobstore.properties import smoke
+from mobstore.properties.linearizability.stores import outcome_in
 from mobstore.properties.refinement import observations
 from mobstore.properties.schedules.scheduler import Execution
 from mobstore.properties.subject import ManualClock, Outcome
@@ -62,10 +63,7 @@ def state_after(prefix: Iterable[Operation[Any]]) -> State:
     """Return the model's state after some calls on an empty one; a call that fails changes nothing."""
     state = State()
     for operation in prefix:
-        try:
-            state, _ = step(state, operation, NOW)
-        except MobStoreError:
-            continue
+        state, _ = outcome_in(state, operation, NOW)
     return state
 
 
@@ -108,10 +106,3 @@ class Observed:
     execution: Execution
     calls: tuple[Recorded, ...]
     finals: tuple[tuple[Operation[Any], Outcome], ...] = ()
-
-    @property
-    def order(self) -> tuple[tuple[int, ...], ...]:
-        """For each call, the calls that had ended before it began."""
-        return tuple(
-            tuple(place for place, other in enumerate(self.calls) if other.end < call.begin) for call in self.calls
-        )

@@ -10,6 +10,7 @@ from mobstore.backends.memory import MemoryEngine
 from mobstore.model import ROWS
 from mobstore.model import operations as ops
 from mobstore.properties import pools
+from mobstore.properties.linearizability.stores import outcome_in
 from mobstore.properties.schedules import (
     BACKENDS,
     CHANGING,
@@ -32,8 +33,7 @@ from mobstore.properties.schedules import (
 )
 from mobstore.properties.schedules.bounds import with_reader
 from mobstore.properties.schedules.connections import Restorer
-from mobstore.properties.schedules.judge import outcome_in
-from mobstore.properties.schedules.scenario import state_after
+from mobstore.properties.schedules.scenario import NOW, state_after
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -50,7 +50,7 @@ def test_every_changing_call_has_a_beginning_and_a_reader():
     for kind in CHANGING:
         prefix, call = beginning_of(kind)
         state = state_after(prefix)
-        after, outcome = outcome_in(state, call)
+        after, outcome = outcome_in(state, call, NOW)
         assert (after is not state, outcome.kind) == (True, None), kind.call
         assert len(with_reader(kind, 2).clients) == 2
 
