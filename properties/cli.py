@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "zoo": ("mobstore.properties.menagerie", "show that the suite rejects every broken backend"),
     "durability": ("mobstore.properties.durability", "cut the power, and let the disk fail, in every call"),
     "prove": ("mobstore.properties.prove", "settle every obligation in two solvers"),
+    "schedules": ("mobstore.properties.schedules.command", "take our backends through every interleaving of calls"),
     "bench": ("mobstore.properties.bench", "measure our own backends"),
 }
 """Each command with the module that has its ``add_arguments`` and ``run``; imported when it is asked for."""
