@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "convert": ("mobstore.properties.convert", "turn a file of the original into one of ours, or back"),
     "zoo": ("mobstore.properties.menagerie", "show that the suite rejects every broken backend"),
     "durability": ("mobstore.properties.durability", "cut the power, and let the disk fail, in every call"),
+    "serve": ("mobstore.properties.serve", "serve one of our backends to a program, in JSON lines"),
     "bench": ("mobstore.properties.bench", "measure our own backends"),
 }
 """Each command with the module that has its ``add_arguments`` and ``run``; imported when it is asked for."""
