@@ -5,15 +5,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+APT := -o Acquire::Retries=0 -o Acquire::http::Timeout=20
 
-.PHONY: check test lint bench format generate certificate wheel clean
+.PHONY: check test lint bench browser format generate certificate wheel clean
 
 check: $(READY)
 	$(BIN)/mobstore check memory
 	$(BIN)/mobstore check sqlite
 	$(BIN)/mobstore prove
 
-test: $(READY)
+test: $(READY) browser
 	$(BIN)/pytest -n auto
 
 lint: $(READY)
@@ -21,6 +22,12 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p mobstore.model -p mobstore.backends -p mobstore.properties
 	$(BIN)/lint-imports
+
+# Pages are tested in a real browser where one can be installed; elsewhere their tests say that they are skipped.
+browser:
+	@command -v chromedriver >/dev/null 2>&1 \
+	|| { [ "$$(id -u)" = 0 ] && apt-get $(APT) update && apt-get $(APT) install -y --no-install-recommends chromium chromium-driver; } >/dev/null 2>&1 \
+	|| echo "no browser, and none can be installed: the tests of pages are skipped"
 
 bench: $(READY)
 	$(BIN)/mobstore bench
