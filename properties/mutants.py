@@ -11,7 +11,6 @@ from typing import Final
 
 import attrs
 
-from mobstore.model import operations as ops
 from mobstore.model.wrappers import (
     ROWS,
     Absent,
@@ -115,14 +114,13 @@ def _appends(row: Row) -> Iterator[Mutant]:
     for item in row.writes:
         if not isinstance(item, Append):
             continue
-        # Of an entry that may be None, only ``once`` says what None means.
-        if item.once and row.operation is not ops.UpsertLoopSnapshot:
+        if item.once:
             yield Mutant(
                 row,
                 _writing(row, item, attrs.evolve(item, once=False)),
-                "appended twice",
+                "appended always",
                 item.cell.value,
-                f"{row.name} appends to the {item.cell.value} again when it is made again",
+                f"{row.name} appends to the {item.cell.value} whatever stands there, or is given",
             )
         if item.cell is Cell.STEP_LEDGER and not any(isinstance(other, Absent) for other in row.comparisons):
             yield Mutant(
