@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine:
-#   make check   the conformance suite on the memory and SQLite backends, with a report
+#   make check   the conformance suite on the memory and SQLite backends, and the proofs, with reports
 #   make test    the project's own tests
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,6 +11,7 @@ READY := $(VENV)/.ready
 check: $(READY)
 	$(BIN)/mobstore check memory
 	$(BIN)/mobstore check sqlite
+	$(BIN)/mobstore prove
 
 test: $(READY)
 	$(BIN)/pytest -n auto

@@ -27,18 +27,21 @@ from mobstore.model.step import HANDLERS, Handler
 A = TypeVar("A")
 
 
-class _Store:
-    """One store's state and the lock that its changes take."""
+class Store:
+    """One store's state and the lock that its changes take.
+
+    Whoever looks on, or makes threads take turns, hands in a lock and overrides ``state``.
+    """
 
     __slots__ = ("changed", "lock", "state")
 
-    def __init__(self, state: Any) -> None:
+    def __init__(self, state: Any, lock: Any = None) -> None:
         self.state = state
-        self.renew()
+        self.renew(threading.Lock() if lock is None else lock)
 
-    def renew(self) -> None:
-        """Take a new lock, in the child of a fork: no other thread of the parent came along to give it back."""
-        self.lock = threading.Lock()
+    def renew(self, lock: Any) -> None:
+        """Take a lock: a new one in the child of a fork, where nobody gives the old one back."""
+        self.lock = lock
         self.changed = threading.Condition(self.lock)
 
 
@@ -46,16 +49,19 @@ class MemoryEngine:
     """A storage in memory; every handle on it is this one object.
 
     ``handlers`` is what it serves: the meaning of each call, by default the specification's.  The suite proves
-    itself by serving others.
+    itself by serving others.  ``store`` makes what keeps the state of one store and its lock.
     """
 
     blocks: ClassVar[bool] = False
 
     def __init__(
-        self, clock: Clock = system_clock, handlers: Mapping[type[Operation[Any]], Handler] = HANDLERS
+        self,
+        clock: Clock = system_clock,
+        handlers: Mapping[type[Operation[Any]], Handler] = HANDLERS,
+        store: Callable[[Any], Store] = Store,
     ) -> None:
         self._clock = clock
-        stores = {name: _Store(value) for name, value in attrs.asdict(State(), recurse=False).items()}
+        stores = {name: store(value) for name, value in attrs.asdict(State(), recurse=False).items()}
         self._events = stores["event"]
         self._calls: Final = {kind: (stores[kind.store], handle) for kind, handle in handlers.items()}
         self._refusal = ""
@@ -119,7 +125,7 @@ class MemoryEngine:
     def leave_to_parent(self) -> None:
         """Refuse every call from now on, in the child of a fork; no lock is waited for."""
         self._refusal = _FORKED
-        self._events.renew()
+        self._events.renew(threading.Lock())
 
 
 _FORKED: Final = "the storage is in the memory of the process that forked this one"
