@@ -25,6 +25,7 @@ from mobstore.model.wrappers import ROWS
 from mobstore.properties import comparisons, cursors, pools, replay, roundtrip, rows, smoke
 from mobstore.properties.badinput import AWKWARD_IDS, bad_calls
 from mobstore.properties.cases import Case, try_cases
+from mobstore.properties.faults.clock import TIMES, disturb_clock
 from mobstore.properties.refinement import (
     GROUPS,
     Comparison,
@@ -291,6 +292,10 @@ def _lag(stores: Stores, subscription: Any) -> Finding:
     return Finding(9, "" if kind == "Internal" else f"a closed subscription answers {kind}")
 
 
+def _clock(context: Context) -> Finding:
+    return Finding(*disturb_clock(context.make()))
+
+
 _WORKERS: Final = 4
 
 
@@ -453,6 +458,12 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
         "every event appended after subscribing is delivered once, in order; lag is counted",
         lambda _: "two handles, a clear, 4,099 events behind",
         _subscriptions,
+    ),
+    Chapter(
+        "clock",
+        "a clock that jumps back changes no order, and nothing that was set",
+        lambda _: f"57 calls beside the model and the order of events and runs, {len(TIMES)} times in turn",
+        _clock,
     ),
     Chapter(
         "rotation",

@@ -73,6 +73,18 @@ def _doubled(delivery):
     return chapters.attrs.evolve(delivery, events=delivery.events * 2)
 
 
+def events_by_time(stores):
+    execute = stores.events._execute
+
+    def sorted_by_time(operation):
+        answer = execute(operation)
+        return (
+            tuple(sorted(answer, key=lambda event: event.timestamp)) if operation.call == "replay_all" else answer
+        )
+
+    stores.events._execute = sorted_by_time
+
+
 def check_then_act(stores):
     """A compare-and-swap of two calls, with time between them."""
     execute = stores.runs._execute
@@ -128,6 +140,7 @@ BROKEN_TWINS = {
     "recordings": ZOO["cursor-reused-after-prune"],
     "handles": TwoStorages,
     "subscriptions": lambda: Spoiled(deliver_twice),
+    "clock": lambda: Spoiled(events_by_time),
     "rotation": lambda: Spoiled(compare_with_nothing),
     "threads": lambda: Spoiled(check_then_act),
 }
