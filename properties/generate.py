@@ -19,6 +19,7 @@ import attrs
 
 from mobstore.model import OPERATIONS, ROWS, STORES, _json, _time, operations, values
 from mobstore.model.wrappers import Absent, Comparison, Equals, NotTerminal, Put, Unknown, Write
+from mobstore.properties.schema import schema_text
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -257,6 +258,7 @@ FILES: Final = {
     "backends/ports.py": ports,
     "backends/_faces.py": faces,
     "specs/wrapper-table.md": wrapper_table,
+    "specs/wire.schema.json": schema_text,
 }
 """Every generated file, by its path in the checkout, with the function that makes its text."""
 
