@@ -1,4 +1,4 @@
-"""The command line: ``mobstore check``, ``replay``, ``audit``, ``convert``, ``zoo``, ``bench``.
+"""The command line: ``mobstore check``, ``replay``, ``audit``, ``convert``, ``zoo``, ``explore``, ``bench``.
 
 Exit codes: 0 it holds, 1 a violation, 2 it could not tell (or bad arguments).
 """
@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "convert": ("mobstore.properties.convert", "turn a file of the original into one of ours, or back"),
     "zoo": ("mobstore.properties.menagerie", "show that the suite rejects every broken backend"),
     "durability": ("mobstore.properties.durability", "cut the power, and let the disk fail, in every call"),
+    "explore": ("mobstore.properties.explore", "visit every state of the machines and protocols in small scopes"),
     "bench": ("mobstore.properties.bench", "measure our own backends"),
 }
 """Each command with the module that has its ``add_arguments`` and ``run``; imported when it is asked for."""
