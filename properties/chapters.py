@@ -11,12 +11,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from random import Random
 from typing import Any, Final
 
 import attrs
 
 from mobstore.backends._stores import Stores
 from mobstore.model import FEED_CAPACITY, STORES, MobRunStatus, evolve, to_json
+from mobstore.model import operations as ops
 from mobstore.properties import pools, replay, smoke
 from mobstore.properties.badinput import AWKWARD_IDS, bad_calls
 from mobstore.properties.refinement import (
@@ -30,6 +32,7 @@ from mobstore.properties.refinement import (
     shrunk,
     unreached,
 )
+from mobstore.properties.rotations import Mob
 from mobstore.properties.subject import Factory, ManualClock, call_port, opened, outcome_of, same_outcome
 
 
@@ -296,6 +299,28 @@ def _race(factory: Factory, clock: ManualClock, rounds: int) -> Counter[int]:
     return winners
 
 
+_REMOTE_PEERS: Final = ("peer-1", "peer-2")
+
+
+def _rotation(context: Context) -> Finding:
+    reached: Counter[tuple[str, str]] = Counter()
+    for number in range(context.profile.examples):
+        comparison = Comparison(context.make(), context.source, reached)
+        random = Random(f"{context.seed} {number}")  # noqa: S311 - no secret
+        try:
+            mob = Mob(lambda operation: comparison.call(operation).value, random, 2, _REMOTE_PEERS)  # noqa: B023
+            for _ in range(2 * context.profile.steps):
+                mob.advance()
+            settled = mob.settle()
+        finally:
+            comparison.close()
+        if not settled:
+            return Finding(reached.total(), "a supervisor that is left alone cannot finish the rotation")
+    compared = ops.CompareAndPutSupervisorAuthority.call
+    missed = [kind for kind in ("changed", "answered") if not reached[compared, kind]]
+    return Finding(reached.total(), doubt=f"never reached: {compared} {missed}" if missed else "")
+
+
 def _generated(profile: Profile) -> str:
     return f"{profile.examples} generated sequences of up to {profile.steps} calls"
 
@@ -330,6 +355,12 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
         "every event appended after subscribing is delivered once, in order; lag is counted",
         lambda _: "two handles, a clear, 4,099 events behind",
         _subscriptions,
+    ),
+    Chapter(
+        "rotation",
+        "supervisors that rotate the key together, and die, leave one key that every peer trusts",
+        lambda profile: f"{profile.examples} orders of two supervisors and {len(_REMOTE_PEERS)} peers",
+        _rotation,
     ),
     Chapter(
         "threads",
