@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine:
-#   make check   the conformance suite on the memory and SQLite backends, with a report
+#   make check   the conformance suite on the memory and SQLite backends, and the proofs, with reports
 #   make test    the project's own tests
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,11 +12,12 @@ JAVA := command -v java >/dev/null || \
 	apt-get install -qq --yes --no-install-recommends default-jre-headless >/dev/null; } || \
 	echo "There is no Java: what needs TLC is skipped, and counted as skipped."
 
-.PHONY: check test lint bench format generate wheel clean
+.PHONY: check test lint bench format generate certificate wheel clean
 
 check: $(READY)
 	$(BIN)/mobstore check memory
 	$(BIN)/mobstore check sqlite
+	$(BIN)/mobstore prove
 
 test: $(READY)
 	$(BIN)/pytest -n auto
@@ -36,6 +37,10 @@ format: $(READY)
 
 generate: $(READY)
 	$(BIN)/python -m mobstore.properties.generate
+
+# What SQLite keeps depends on the SQLite that this Python has; the page says which it was.
+certificate: $(READY)
+	$(BIN)/mobstore durability --certificate > specs/durability.md
 
 wheel: $(READY)
 	$(BIN)/python -m build --wheel

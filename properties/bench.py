@@ -13,6 +13,7 @@ import functools
 import platform
 import sqlite3
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -22,9 +23,9 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from mobstore.backends import aio, memory, sqlite
+from mobstore.backends import aio, memory, sqlite, wire
 from mobstore.backends._stores import Stores
-from mobstore.model import FrameSnapshot, MobRun, MobRunStatus, RunId, Timestamp, from_json, to_text
+from mobstore.model import FrameSnapshot, MobRun, MobRunStatus, RunId, Timestamp, evolve, from_json, to_text
 from mobstore.model.values import FlowRunState
 from mobstore.properties import report
 
@@ -221,6 +222,20 @@ _ASYNC_TASKS: Final = _Benchmark(
     1_000,
     lambda _, ratio: ratio >= 0.7,
 )
+_WIRE_SMALL: Final = _Benchmark(
+    "wire: cas_run_status, which answers false",
+    "memory, without the wire",
+    "costs less than 150 us a call",
+    2_000,
+    lambda speed, ratio: 1 / speed - ratio / speed < 150e-6,
+)
+_WIRE_LARGE: Final = _Benchmark(
+    "wire: cas_grant_node_slot, 5.5 KB of states, new each time",
+    "memory, without the wire",
+    "none: told for its size",
+    400,
+    lambda _, ratio: ratio > 0,
+)
 # One task alone waits twice for a thread to wake up, which on an idle machine takes as long as half a commit.
 _ASYNC_ALONE: Final = _Benchmark(
     "sqlite: cas_grant_node_slot, asyncio, 1 task",
@@ -254,6 +269,38 @@ def measure(directory: Path, rounds: int) -> Iterator[Figure]:
             for benchmark, calls in ((_ASYNC_TASKS, _grant_in_tasks), (_ASYNC_ALONE, _grant_async)):
                 yield _compare(benchmark, functools.partial(_awaited, runner, calls, face), grant, rounds)
             runner.run(face.close())
+    with _served() as served:
+        _create_run(served, 10)
+        for benchmark, work in ((_WIRE_SMALL, _lose), (_WIRE_LARGE, _grant_anew)):
+            yield _compare(benchmark, functools.partial(work, served), functools.partial(work, small), rounds)
+
+
+@contextmanager
+def _served() -> Iterator[Stores]:
+    """The memory backend of another process."""
+    command = [sys.executable, "-m", "mobstore.properties.cli", "serve", "memory"]
+    with wire.open(command) as stores:
+        yield stores
+
+
+def _lose(stores: Stores, n: int) -> None:
+    """Expect a status that the run does not have."""
+    cas = stores.runs.cas_run_status
+    assert not any(cas(_RUN_ID, MobRunStatus.PENDING, MobRunStatus.RUNNING) for _ in range(n))
+
+
+def _grant_anew(stores: Stores, n: int) -> None:
+    """Grant node slots; each state is expected once and put once, so that no text of one is of use again."""
+    grant = stores.runs.cas_grant_node_slot
+    run = stores.runs.get_run(_RUN_ID)
+    assert run is not None
+    flow, frame = run.flow_state, run.frames["frame-1"]
+    for _ in range(n):
+        flow_next = evolve(flow, {"failure_count": flow.failure_count + 1})
+        kernel = evolve(frame.kernel_state, {"iteration": frame.kernel_state.iteration + 1})
+        frame_next = FrameSnapshot(kernel)
+        assert grant(_RUN_ID, flow, flow_next, "frame-1", frame, frame_next), "every grant must succeed"
+        flow, frame = flow_next, frame_next
 
 
 def _awaited(runner: asyncio.Runner, calls: AsyncWork, face: aio.AsyncStores, n: int) -> None:

@@ -33,7 +33,15 @@ from mobstore.properties.refinement import (
     unreached,
 )
 from mobstore.properties.rotations import Mob
-from mobstore.properties.subject import Factory, ManualClock, call_port, opened, outcome_of, same_outcome
+from mobstore.properties.subject import (
+    Abandoned,
+    Factory,
+    ManualClock,
+    call_port,
+    opened,
+    outcome_of,
+    same_outcome,
+)
 
 
 class Verdict(enum.StrEnum):
@@ -91,6 +99,9 @@ class Chapter:
         begun = time.perf_counter()
         try:
             finding = self._found(context)
+        except Abandoned as abandoned:
+            error = abandoned.args[0]
+            finding = Finding(0, f"{type(error).__name__}: the program {error}")
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is part of the verdict
             finding = Finding(0, f"{type(error).__name__}: {error}")
         verdict = Verdict.FAILED if finding.failure else Verdict.UNKNOWN if finding.doubt else Verdict.PASSED

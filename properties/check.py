@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
+from collections.abc import Callable
 
+from mobstore.backends.wire import ProgramFailure
 from mobstore.properties import report
-from mobstore.properties.chapters import CHAPTERS, Chapter, Context
+from mobstore.properties.chapters import CHAPTERS, Chapter, Context, Result, Verdict
 from mobstore.properties.refinement import PROFILES
-from mobstore.properties.subject import UnknownBackend, factory_of, factory_source
+from mobstore.properties.subject import Factory, ProgramBackend, UnknownBackend, factory_of, factory_source
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``mobstore check``."""
     parser.add_argument(
         "backend",
-        help="memory, sqlite, sqlite:PATH (where its files are made), or package.module:factory",
+        help="memory, sqlite, sqlite:PATH (where its files are made), package.module:factory, or exec:COMMAND",
     )
     parser.add_argument("--profile", choices=PROFILES, default="ci", help="how much is tried (default: ci)")
     parser.add_argument("--seed", type=int, help="what is generated (default: drawn, and printed)")
@@ -40,11 +43,26 @@ def run(arguments: argparse.Namespace) -> int:
         progress.begin(chapter)
         results.append(chapter.run(context))
         progress.end(results[-1])
+    if (failed := _ended(make)) is not None:
+        results.append(failed)
+        progress.end(failed)
     if arguments.json:
         report.print_json(report.results_json(context, results))
     else:
         report.print_results(context, results)
     return report.EXIT_CODES[report.overall(results)]
+
+
+def _ended(make: Callable[[], Factory]) -> Result | None:
+    """Return what is wrong with how a program ended, if it is a program and something is."""
+    begun = time.perf_counter()
+    try:
+        if isinstance(make, ProgramBackend):
+            make.close()
+    except ProgramFailure as failure:
+        detail = f"{type(failure).__name__}: the program {failure}"
+        return Result("end", Verdict.FAILED, time.perf_counter() - begun, 0, detail)
+    return None
 
 
 def _chosen(names: list[str] | None) -> list[Chapter]:

@@ -20,6 +20,7 @@ import attrs
 
 from mobstore.model import OPERATIONS, ROWS, STORES, _json, _time, operations, values
 from mobstore.model.wrappers import Absent, Comparison, Equals, NotTerminal, Put, Unknown, Write
+from mobstore.properties.schema import schema_text
 from mobstore.properties.tla.scopes import SCOPES
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -288,6 +289,7 @@ FILES: Final[Mapping[str, Callable[[], str]]] = {
     "backends/ports.py": ports,
     "backends/_faces.py": faces,
     "specs/wrapper-table.md": wrapper_table,
+    "specs/wire.schema.json": schema_text,
     **_tla_files(),
 }
 """Every generated file, by its path in the checkout, with the function that makes its text."""

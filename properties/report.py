@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -88,10 +89,8 @@ def print_results(context: Context, results: Sequence[Result]) -> None:
         markup=False,
     )
     if verdict is not Verdict.PASSED:
-        console.print(
-            f"again: mobstore check {context.name} --profile {context.profile.name} --seed {context.seed}",
-            markup=False,
-        )
+        command = f"mobstore check {shlex.quote(context.name)}"
+        console.print(f"again: {command} --profile {context.profile.name} --seed {context.seed}", markup=False)
 
 
 def results_json(context: Context, results: Sequence[Result]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -18,9 +19,10 @@ from typing import Any, Final, Protocol
 
 import attrs
 
-from mobstore.backends import memory, sqlite
+from mobstore.backends import memory, sqlite, wire
 from mobstore.backends._base import Clock
 from mobstore.backends._stores import Stores
+from mobstore.backends.wire import protocol
 from mobstore.model import MobStoreError, Operation, State, step, to_json
 
 _REFUSED_INPUT: Final = re.compile(r"(MobMachine input \w+) .*(is not a flow authority input)", re.DOTALL)
@@ -93,6 +95,87 @@ class SqliteFactory:
             self._scratch = None
 
 
+class ProgramFactory:
+    """A program that speaks the protocol of the wire (``specs/wire.md``).
+
+    A running program serves one factory after the other, and is told to empty its storage between them.
+
+    Args:
+        command: the program and its arguments, as a shell would be given them.
+        idle: programs that wait for the next factory.
+    """
+
+    def __init__(self, command: str, idle: list[wire.Program] | None = None) -> None:
+        self.name = command
+        self._idle = [] if idle is None else idle
+        self._keeps = idle is not None
+        self._program: wire.Program | None = None
+        self._handles = 0
+
+    def open(self, clock: Clock) -> Stores:
+        """Return a handle of its own, or the only one where the program has but one."""
+        program = self._program = self._program or self._started()
+        handle = self._handles if program.greeting.handles else 0
+        self._handles += 1
+        return Stores(wire.ProgramEngine(program, clock, handle))
+
+    def _started(self) -> wire.Program:
+        if self._idle:
+            return self._idle.pop()
+        program = wire.Program(shlex.split(self.name))
+        try:
+            if not program.greeting.clock:
+                raise UnknownBackend(f"{self.name} takes no time from the suite: it must answer control.clock")
+            program.call(protocol.Reset())
+        except BaseException:
+            program.kill()
+            raise
+        return program
+
+    def destroy(self) -> None:
+        """Empty the storage; a program that failed is ended.
+
+        Raises:
+            ProgramFailure: the program wrote something that nobody asked for, or cannot be emptied.
+        """
+        program, self._program, self._handles = self._program, None, 0
+        if program is None:
+            return
+        if program.failed:
+            program.kill()
+            return
+        try:
+            program.call(protocol.Reset())
+        except BaseException:
+            program.kill()
+            raise
+        if self._keeps:
+            self._idle.append(program)
+        else:
+            program.close()
+
+
+class ProgramBackend:
+    """Makes the factories of one program, and ends what it has started when it is closed."""
+
+    def __init__(self, command: str) -> None:
+        self._command = command
+        self._idle: list[wire.Program] = []
+
+    def __call__(self) -> ProgramFactory:
+        """Return a factory."""
+        return ProgramFactory(self._command, self._idle)
+
+    def close(self) -> None:
+        """End the programs.
+
+        Raises:
+            ProgramFailure: one said something more, or did not end when its input did.
+        """
+        while self._idle:
+            self._idle.pop().close()
+
+
 class ManualClock:
     """A clock that stands still until it is told to go on."""
 
@@ -135,8 +218,14 @@ def outcome_of(call: Callable[[], Any]) -> Outcome:
         return Outcome(call())
     except MobStoreError as error:
         return Outcome(None, error.kind, normal_message(str(error)), error.fields())
+    except wire.ProgramHung as error:
+        raise Abandoned(error) from error
     except Exception as error:  # noqa: BLE001 - whatever a backend raises is part of the verdict
         return Outcome(None, f"not a MobStoreError: {type(error).__name__}", str(error))
+
+
+class Abandoned(BaseException):
+    """A call never came back.  Nothing that tries again may catch it: each further try would hang as long."""
 
 
 def same_value(left: Any, right: Any) -> bool:
@@ -186,7 +275,8 @@ def factory_of(name: str) -> Callable[[], Factory]:
 
     Args:
         name: ``memory``, ``sqlite``, ``sqlite:PATH`` (where its files are made: a directory, or a file that does
-            not exist), or ``package.module:factory``, a callable that returns a `Factory`.
+            not exist), ``package.module:factory``, a callable that returns a `Factory`, or ``exec:COMMAND``, a
+            program that speaks the protocol of the wire.
 
     Raises:
         UnknownBackend: there is no such backend.
@@ -196,12 +286,27 @@ def factory_of(name: str) -> Callable[[], Factory]:
         return MemoryFactory
     if kind == "sqlite":
         return functools.partial(SqliteFactory, _place(Path(where))) if where else SqliteFactory
+    if kind == "exec":
+        return _program(where)
     try:
         made: Callable[[], Factory] = getattr(importlib.import_module(kind), where)
     except (ImportError, AttributeError, ValueError) as error:
-        msg = f"{name!r} is no backend: memory, sqlite, sqlite:PATH or package.module:factory ({error})"
+        known = "memory, sqlite, sqlite:PATH, exec:COMMAND or package.module:factory"
+        msg = f"{name!r} is no backend: {known} ({error})"
         raise UnknownBackend(msg) from None
     return made
+
+
+def _program(command: str) -> ProgramBackend:
+    try:
+        program = shlex.split(command)[0]
+    except (ValueError, IndexError) as error:
+        msg = f"exec:{command}: no command ({error})"
+        raise UnknownBackend(msg) from None
+    if shutil.which(program) is None:
+        msg = f"exec:{command}: there is no program {program!r}"
+        raise UnknownBackend(msg)
+    return ProgramBackend(command)
 
 
 def _place(path: Path) -> Path:
@@ -221,6 +326,8 @@ def factory_source(name: str) -> str:
         return "MemoryFactory()"
     if kind == "sqlite":
         return f"SqliteFactory(Path({where!r}))" if where else "SqliteFactory()"
+    if kind == "exec":
+        return f"ProgramFactory({where!r})"
     return f"__import__({kind!r}, fromlist=['_']).{where}()"
 
 

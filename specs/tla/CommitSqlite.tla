@@ -192,8 +192,7 @@ AppendEnabled(s, i) ==
   /\ (Get(s.place, i.client, "idle") = "has written") \* the client's place: has written
 AppendNext(s, i) ==
   [s EXCEPT
-    !.tail = <<Get(s.buffer, i.client, "")>>,
-    !.tail_of = <<i.client>>,
+    !.tail = <<[value |-> Get(s.buffer, i.client, ""), client |-> i.client]>>,
     !.place = Put(s.place, i.client, "commit appended")]
 
 SyncInputs == {
@@ -204,7 +203,6 @@ SyncEnabled(s, i) ==
 SyncNext(s, i) ==
   [s EXCEPT
     !.disk = s.tail,
-    !.disk_of = s.tail_of,
     !.place = Put(s.place, i.client, "commit on the disk")]
 
 PublishInputs == {
@@ -215,10 +213,8 @@ PublishEnabled(s, i) ==
 PublishNext(s, i) ==
   [s EXCEPT
     !.tail = <<>>,
-    !.tail_of = <<>>,
     !.disk = <<>>,
-    !.disk_of = <<>>,
-    !.log = (IF (s.disk # <<>>) THEN s.disk ELSE s.log),
+    !.log = (IF (s.disk # <<>>) THEN <<s.disk[1].value>> ELSE s.log),
     !.published = Get(s.buffer, i.client, ""),
     !.answer = Put(s.answer, i.client, "done"),
     !.writer = <<>>,
@@ -240,7 +236,6 @@ CutOffInputs == {
   [client |-> "b"]}
 CutOffEnabled(s, i) ==
   /\ ((Get(s.place, i.client, "idle") = "called") \/ (Get(s.place, i.client, "idle") = "holding the lock") \/ (Get(s.place, i.client, "idle") = "has read") \/ (Get(s.place, i.client, "idle") = "writing") \/ (Get(s.place, i.client, "idle") = "has written") \/ (Get(s.place, i.client, "idle") = "commit appended") \/ (Get(s.place, i.client, "idle") = "commit on the disk")) \* the client's place: called or holding the lock or has read or writing or has written or commit appended or commit on the disk
-  /\ (~s.is_down) \* the file is open
 CutOffNext(s, i) ==
   [s EXCEPT
     !.writer = (IF (s.writer = <<i.client>>) THEN <<>> ELSE s.writer),
@@ -251,7 +246,6 @@ CutOffLateInputs == {
   [client |-> "b"]}
 CutOffLateEnabled(s, i) ==
   /\ ((Get(s.place, i.client, "idle") = "answer known") \/ (Get(s.place, i.client, "idle") = "answered")) \* the client's place: answer known or answered
-  /\ (~s.is_down) \* the file is open
 CutOffLateNext(s, i) ==
   [s EXCEPT
     !.writer = (IF (s.writer = <<i.client>>) THEN <<>> ELSE s.writer),
@@ -266,9 +260,7 @@ CrashNext(s, i) ==
   [s EXCEPT
     !.place = [key \in DOMAIN s.place |-> (IF (s.place[key] = "idle") THEN "idle" ELSE (IF ((s.place[key] = "answer known") \/ (s.place[key] = "answered") \/ (s.place[key] = "cut off, performed")) THEN "cut off, performed" ELSE "cut off, pending"))],
     !.disk = (IF (i.keeps_cache /\ (s.tail # <<>>)) THEN s.tail ELSE s.disk),
-    !.disk_of = (IF (i.keeps_cache /\ (s.tail # <<>>)) THEN s.tail_of ELSE s.disk_of),
     !.tail = <<>>,
-    !.tail_of = <<>>,
     !.writer = <<>>,
     !.is_down = TRUE]
 
@@ -277,17 +269,15 @@ RecoverEnabled(s, i) ==
   /\ s.is_down \* the file is not open
 RecoverNext(s, i) ==
   [s EXCEPT
-    !.log = (IF (s.disk # <<>>) THEN s.disk ELSE s.log),
-    !.published = (IF ((IF (s.disk # <<>>) THEN s.disk ELSE s.log) # <<>>) THEN (IF (s.disk # <<>>) THEN s.disk ELSE s.log)[1] ELSE s.main),
+    !.log = (IF (s.disk # <<>>) THEN <<s.disk[1].value>> ELSE s.log),
+    !.published = (IF ((IF (s.disk # <<>>) THEN <<s.disk[1].value>> ELSE s.log) # <<>>) THEN (IF (s.disk # <<>>) THEN <<s.disk[1].value>> ELSE s.log)[1] ELSE s.main),
     !.disk = <<>>,
-    !.disk_of = <<>>,
-    !.place = (IF (s.disk # <<>>) THEN Put(s.place, s.disk_of[1], "cut off, performed") ELSE s.place),
-    !.answer = (IF (s.disk # <<>>) THEN Put(s.answer, s.disk_of[1], "done") ELSE s.answer),
+    !.place = (IF (s.disk # <<>>) THEN Put(s.place, s.disk[1].client, "cut off, performed") ELSE s.place),
+    !.answer = (IF (s.disk # <<>>) THEN Put(s.answer, s.disk[1].client, "done") ELSE s.answer),
     !.is_down = FALSE]
 
 CheckpointInputs == {<<>>}
 CheckpointEnabled(s, i) ==
-  /\ (~s.is_down) \* the file is open
   /\ (s.log # <<>>) \* there is something in the log
 CheckpointNext(s, i) ==
   [s EXCEPT
@@ -295,19 +285,15 @@ CheckpointNext(s, i) ==
 
 RestartLogInputs == {<<>>}
 RestartLogEnabled(s, i) ==
-  /\ (~s.is_down) \* the file is open
   /\ (~(s.writer # <<>>)) \* nobody has the write lock
-  /\ (s.log # <<>>) \* there is something in the log
-  /\ (s.log = <<s.main>>) \* all of it is in the main file
+  /\ (s.log = <<s.main>>) \* there is a log, and all of it is in the main file
 RestartLogNext(s, i) ==
   [s EXCEPT
     !.log = <<>>,
     !.tail = <<>>,
-    !.tail_of = <<>>,
-    !.disk = <<>>,
-    !.disk_of = <<>>]
+    !.disk = <<>>]
 
-Init == State = [calls |-> [holds |-> (("grant 0 to 1" :> {"flow 0, frame 0"}) @@ ("grant 0 to 2" :> {"flow 0, frame 0"})), midway |-> (("grant 0 to 1" :> {"flow 1, frame 0", "flow 1, frame 1", "flow 1, frame 2"}) @@ ("grant 0 to 2" :> {"flow 2, frame 0", "flow 2, frame 1", "flow 2, frame 2"})), applied |-> (("grant 0 to 1" :> (("flow 0, frame 0" :> "flow 1, frame 1") @@ ("flow 1, frame 0" :> "flow 1, frame 1") @@ ("flow 1, frame 1" :> "flow 1, frame 1") @@ ("flow 1, frame 2" :> "flow 1, frame 1") @@ ("flow 2, frame 0" :> "flow 1, frame 1") @@ ("flow 2, frame 1" :> "flow 1, frame 1") @@ ("flow 2, frame 2" :> "flow 1, frame 1"))) @@ ("grant 0 to 2" :> (("flow 0, frame 0" :> "flow 2, frame 2") @@ ("flow 1, frame 0" :> "flow 2, frame 2") @@ ("flow 1, frame 1" :> "flow 2, frame 2") @@ ("flow 1, frame 2" :> "flow 2, frame 2") @@ ("flow 2, frame 0" :> "flow 2, frame 2") @@ ("flow 2, frame 1" :> "flow 2, frame 2") @@ ("flow 2, frame 2" :> "flow 2, frame 2")))), refused |-> {}], place |-> [x \in {} |-> 0], call |-> [x \in {} |-> 0], answer |-> [x \in {} |-> 0], seen |-> [x \in {} |-> 0], buffer |-> [x \in {} |-> 0], main |-> "flow 0, frame 0", published |-> "flow 0, frame 0", log |-> <<>>, tail |-> <<>>, tail_of |-> <<>>, disk |-> <<>>, disk_of |-> <<>>, writer |-> <<>>, is_down |-> FALSE]
+Init == State = [calls |-> [holds |-> (("grant 0 to 1" :> {"flow 0, frame 0"}) @@ ("grant 0 to 2" :> {"flow 0, frame 0"})), midway |-> (("grant 0 to 1" :> {"flow 1, frame 0", "flow 1, frame 1", "flow 1, frame 2"}) @@ ("grant 0 to 2" :> {"flow 2, frame 0", "flow 2, frame 1", "flow 2, frame 2"})), applied |-> (("grant 0 to 1" :> (("flow 0, frame 0" :> "flow 1, frame 1") @@ ("flow 1, frame 0" :> "flow 1, frame 1") @@ ("flow 1, frame 1" :> "flow 1, frame 1") @@ ("flow 1, frame 2" :> "flow 1, frame 1") @@ ("flow 2, frame 0" :> "flow 1, frame 1") @@ ("flow 2, frame 1" :> "flow 1, frame 1") @@ ("flow 2, frame 2" :> "flow 1, frame 1"))) @@ ("grant 0 to 2" :> (("flow 0, frame 0" :> "flow 2, frame 2") @@ ("flow 1, frame 0" :> "flow 2, frame 2") @@ ("flow 1, frame 1" :> "flow 2, frame 2") @@ ("flow 1, frame 2" :> "flow 2, frame 2") @@ ("flow 2, frame 0" :> "flow 2, frame 2") @@ ("flow 2, frame 1" :> "flow 2, frame 2") @@ ("flow 2, frame 2" :> "flow 2, frame 2")))), refused |-> {}], place |-> [x \in {} |-> 0], call |-> [x \in {} |-> 0], answer |-> [x \in {} |-> 0], seen |-> [x \in {} |-> 0], buffer |-> [x \in {} |-> 0], main |-> "flow 0, frame 0", published |-> "flow 0, frame 0", log |-> <<>>, tail |-> <<>>, disk |-> <<>>, writer |-> <<>>, is_down |-> FALSE]
 
 \* Guards as values: of an action, TLC would look at both sides of every disjunction.
 Next ==
@@ -405,16 +391,16 @@ OnlyMatchesWrite == LET s == State IN (\A holder \in DOMAIN s.place : ((~((s.pla
 CommitsTheResult == LET s == State IN (\A holder \in DOMAIN s.place : ((~((s.place[holder] = "has written") \/ (s.place[holder] = "commit appended") \/ (s.place[holder] = "commit on the disk"))) \/ (Get(s.buffer, holder, "") = Get(Get(s.calls.applied, Get(s.call, holder, ""), [x \in {} |-> 0]), s.published, s.published))))
 
 \* Who has appended its commit finds it behind the end of the log.
-AppendedIsInTheLog == LET s == State IN (\A holder \in DOMAIN s.place : ((~((s.place[holder] = "commit appended") \/ (s.place[holder] = "commit on the disk"))) \/ ((s.tail = <<Get(s.buffer, holder, "")>>) /\ (s.tail_of = <<holder>>))))
+AppendedIsInTheLog == LET s == State IN (\A holder \in DOMAIN s.place : ((~((s.place[holder] = "commit appended") \/ (s.place[holder] = "commit on the disk"))) \/ (s.tail = <<[value |-> Get(s.buffer, holder, ""), client |-> holder]>>)))
 
 \* Who has synced its commit finds it on the disk.
-SyncedIsOnTheDisk == LET s == State IN (\A holder \in DOMAIN s.place : ((~(s.place[holder] = "commit on the disk")) \/ ((s.disk = <<Get(s.buffer, holder, "")>>) /\ (s.disk_of = <<holder>>))))
+SyncedIsOnTheDisk == LET s == State IN (\A holder \in DOMAIN s.place : ((~(s.place[holder] = "commit on the disk")) \/ (s.disk = <<[value |-> Get(s.buffer, holder, ""), client |-> holder]>>)))
 
 \* A commit behind the end of the log is a whole call, of what is published.
-TailIsAWholeCall == LET s == State IN ((~(s.tail # <<>>)) \/ (((((s.tail_of # <<>>) /\ (s.tail_of[1] \in DOMAIN s.place)) /\ ((Get(s.place, s.tail_of[1], "idle") = "commit appended") \/ (Get(s.place, s.tail_of[1], "idle") = "commit on the disk") \/ (Get(s.place, s.tail_of[1], "idle") = "cut off, pending"))) /\ ((s.published \in Get(s.calls.holds, Get(s.call, s.tail_of[1], ""), {})) /\ (~(Get(s.call, s.tail_of[1], "") \in s.calls.refused)))) /\ (s.tail[1] = Get(Get(s.calls.applied, Get(s.call, s.tail_of[1], ""), [x \in {} |-> 0]), s.published, s.published))))
+TailIsAWholeCall == LET s == State IN ((~(s.tail # <<>>)) \/ ((((s.tail[1].client \in DOMAIN s.place) /\ ((Get(s.place, s.tail[1].client, "idle") = "commit appended") \/ (Get(s.place, s.tail[1].client, "idle") = "commit on the disk") \/ (Get(s.place, s.tail[1].client, "idle") = "cut off, pending"))) /\ ((s.published \in Get(s.calls.holds, Get(s.call, s.tail[1].client, ""), {})) /\ (~(Get(s.call, s.tail[1].client, "") \in s.calls.refused)))) /\ (s.tail[1].value = Get(Get(s.calls.applied, Get(s.call, s.tail[1].client, ""), [x \in {} |-> 0]), s.published, s.published))))
 
 \* So is one that the disk has there.
-DiskIsAWholeCall == LET s == State IN ((~(s.disk # <<>>)) \/ (((((s.disk_of # <<>>) /\ (s.disk_of[1] \in DOMAIN s.place)) /\ ((Get(s.place, s.disk_of[1], "idle") = "commit on the disk") \/ (Get(s.place, s.disk_of[1], "idle") = "cut off, pending"))) /\ ((s.published \in Get(s.calls.holds, Get(s.call, s.disk_of[1], ""), {})) /\ (~(Get(s.call, s.disk_of[1], "") \in s.calls.refused)))) /\ (s.disk[1] = Get(Get(s.calls.applied, Get(s.call, s.disk_of[1], ""), [x \in {} |-> 0]), s.published, s.published))))
+DiskIsAWholeCall == LET s == State IN ((~(s.disk # <<>>)) \/ ((((s.disk[1].client \in DOMAIN s.place) /\ ((Get(s.place, s.disk[1].client, "idle") = "commit on the disk") \/ (Get(s.place, s.disk[1].client, "idle") = "cut off, pending"))) /\ ((s.published \in Get(s.calls.holds, Get(s.call, s.disk[1].client, ""), {})) /\ (~(Get(s.call, s.disk[1].client, "") \in s.calls.refused)))) /\ (s.disk[1].value = Get(Get(s.calls.applied, Get(s.call, s.disk[1].client, ""), [x \in {} |-> 0]), s.published, s.published))))
 
 \* What is published is what the disk has: the last commit of the log, or the main file.
 PublishedIsDurable == LET s == State IN (s.published = (IF (s.log # <<>>) THEN s.log[1] ELSE s.main))
