@@ -12,6 +12,7 @@ JAVA := command -v java >/dev/null || \
 	{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && \
 	apt-get install -qq --yes --no-install-recommends default-jre-headless >/dev/null; } || \
 	echo "There is no Java: what needs TLC is skipped, and counted as skipped."
+
 .PHONY: check test lint bench browser format generate certificate wheel clean
 
 check: $(READY)
