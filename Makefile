@@ -1,16 +1,17 @@
 # Two commands do everything on a fresh machine:
-#   make check   the conformance suite on the memory and SQLite backends, with a report
+#   make check   the conformance suite on the memory and SQLite backends, and the proofs, with reports
 #   make test    the project's own tests
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: check test lint bench format generate wheel clean
+.PHONY: check test lint bench format generate certificate wheel clean
 
 check: $(READY)
 	$(BIN)/mobstore check memory
 	$(BIN)/mobstore check sqlite
+	$(BIN)/mobstore prove
 
 test: $(READY)
 	$(BIN)/pytest -n auto
@@ -30,6 +31,10 @@ format: $(READY)
 
 generate: $(READY)
 	$(BIN)/python -m mobstore.properties.generate
+
+# What SQLite keeps depends on the SQLite that this Python has; the page says which it was.
+certificate: $(READY)
+	$(BIN)/mobstore durability --certificate > specs/durability.md
 
 wheel: $(READY)
 	$(BIN)/python -m build --wheel

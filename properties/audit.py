@@ -30,6 +30,7 @@ from mobstore.model import (
     TrieMap,
     evolve,
 )
+from mobstore.model.callers.replaying import begins_with_creation, partings
 from mobstore.model.step import terminal_identity
 from mobstore.model.values import (
     AuthorityLog,
@@ -38,8 +39,10 @@ from mobstore.model.values import (
     FrameScope,
     LoopIterationLedger,
     LoopPhase,
+    RunPhase,
     StepLedger,
 )
+from mobstore.properties.invariants import INVARIANTS, Scope
 
 Severity: TypeAlias = Literal["violation", "note"]
 
@@ -411,22 +414,53 @@ def _check_terminal_events(holdings: Holdings) -> Iterator[Finding]:
 
 def _check_rotations(holdings: Holdings) -> Iterator[Finding]:
     for mob_id, record in holdings.supervisors.items():
-        pending = record.pending_rotation
-        if pending is None:
+        place, pending = f"supervisor of mob {mob_id!r}", record.pending_rotation
+        if pending is None or pending.epoch > record.epoch:
+            yield from _broken(Scope.AUTHORITY, place, record)
             continue
-        place = f"supervisor of mob {mob_id!r}: pending rotation"
-        if pending.epoch > record.epoch + 1:
-            yield _violation(
-                place, f"its epoch {pending.epoch} is more than one above the record's, {record.epoch}"
-            )
-        elif pending.epoch <= record.epoch:
-            yield Finding(
-                "note", place, f"its epoch {pending.epoch} is reached by the record's, {record.epoch}: undo it"
-            )
-        if not pending.accepted_peer_ids:
-            yield _violation(place, "no peer has accepted it")
-        elif list(pending.accepted_peer_ids) != sorted(set(pending.accepted_peer_ids)):
-            yield _violation(place, "its accepted peers are not sorted, each once")
+        reached = (
+            f"its pending rotation's epoch {pending.epoch} is reached by the record's, {record.epoch}: undo it"
+        )
+        yield Finding("note", place, reached)
+
+
+# --- invariants ---------------------------------------------------------------------------------------------
+
+
+def _check_machines(holdings: Holdings) -> Iterator[Finding]:
+    """What every step of a machine keeps holds of a machine's state in any file."""
+    for run in holdings.runs:
+        place = f"run {run.run_id}"
+        yield from _broken(Scope.RUN, place, run.flow_state)
+        for frame_id, frame in run.frames.items():
+            yield from _broken(Scope.FRAME, f"{place}: frame {frame_id!r}", frame.kernel_state)
+        for instance, loop in run.loops.items():
+            yield from _broken(Scope.LOOP, f"{place}: loop {instance!r}", loop.kernel_state)
+
+
+def _check_callers(holdings: Holdings) -> Iterator[Finding]:
+    """What only callers keep is owed by those that log what they do; the store itself asks for no log."""
+    unlogged = 0
+    for run in holdings.runs:
+        if run.flow_state.phase is RunPhase.ABSENT:
+            continue
+        place = f"run {run.run_id}"
+        if not begins_with_creation(run.flow_authority_inputs):
+            unlogged += 1
+            yield from _broken(Scope.COMPOSITION, place, run, "note")
+            continue
+        yield from _broken(Scope.COMPOSITION, place, run)
+        for parting in partings(run):
+            yield _violation(place, f"parts from its authority log: {parting}")
+    if unlogged:
+        rule = f"{unlogged} have no authority log that begins with their creation: held to their machines only"
+        yield Finding("note", "runs", rule)
+
+
+def _broken(scope: Scope, place: str, value: Any, severity: Severity = "violation") -> Iterator[Finding]:
+    for invariant in INVARIANTS:
+        if invariant.scope is scope and not invariant.holds(value):
+            yield Finding(severity, place, f"{invariant.name}: {invariant.sentence}")
 
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -436,8 +470,10 @@ CHECKS: Final[tuple[Check, ...]] = (
     _check_cursors,
     _check_terminal_events,
     _check_rotations,
+    _check_machines,
+    _check_callers,
 )
-"""What is checked of whatever parsed; an invariant of one state is added here."""
+"""What is checked of whatever parsed."""
 
 
 # --- command ------------------------------------------------------------------------------------------------

@@ -85,8 +85,8 @@ _OBSERVATIONS: Final[Mapping[str, tuple[Operation[Any], ...]]] = {
 """The reading calls that together show the whole visible state over the pools of ids."""
 
 
-def _near(operation: Operation[Any]) -> tuple[Operation[Any], ...]:
-    """The reading calls that show what one call may have changed: all of a small store, one run of the others."""
+def near(operation: Operation[Any]) -> tuple[Operation[Any], ...]:
+    """Return the reading calls that show what one call may have changed: all of a small store, or one run."""
     if operation.store != "run":
         return _OBSERVATIONS[operation.store]
     run_id = operation.run.run_id if isinstance(operation, ops.CreateRun) else operation.run_id  # type: ignore[attr-defined]
@@ -173,7 +173,7 @@ class Comparison:
 
     def observe_near(self, operation: Operation[Any]) -> None:
         """Compare what the reading calls show of the things that a call is about."""
-        self._observe(_near(operation))
+        self._observe(near(operation))
 
     def observe(self, store: str) -> None:
         """Compare all that the store's reading calls show."""

@@ -70,6 +70,11 @@ def as_python(value: Any) -> str:
     return _flat(_node(value))
 
 
+def laid_out(value: Any, indent: str) -> str:
+    """Return `as_python` of a value, broken into lines where it does not fit behind the indent."""
+    return _laid_out(_node(value), indent, 0)
+
+
 def _node(value: Any) -> _Node:
     if isinstance(value, SecretKey):
         first = value.reveal()[0]

@@ -26,16 +26,21 @@ ROLLBACK: Final = "ROLLBACK"
 
 
 class Shared:
-    """What this process's connections to one file share: the turn to write, and the news of appends."""
+    """What this process's connections to one file share: the turn to write, and the news of appends.
 
-    def __init__(self) -> None:
+    Args:
+        turn: makes the lock that is the turn to write.
+    """
+
+    def __init__(self, turn: Callable[[], Any] = threading.RLock) -> None:
+        self._turn = turn
         self.renew()
 
     def renew(self) -> None:
         """Start anew, in the child of a fork: no other thread of the parent came along."""
         # SQLite makes writers sleep and look again; those of one process take turns without that.  A reentrant
         # lock knows its owner, so that it can be given back even where an interrupt came with the lock.
-        self.writer = threading.RLock()
+        self.writer = self._turn()
         self.news = threading.Condition(threading.Lock())
         self.appends = 0
 

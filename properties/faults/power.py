@@ -91,6 +91,16 @@ class Loss:
         """How long its story is."""
         return self.point + len(self.pending)
 
+    @property
+    def crash_point(self) -> str:
+        """When the power failed, and what came of it, in a line."""
+        after = f"after {self.shown(self.log[self.point - 1])}" if self.point else "before any change"
+        answered = "which had answered" if self.answered else "which had not answered"
+        survived = f"survived of {len(self.pending)} pending changes: {self.survived.pattern}"
+        return (
+            f"{self.doing}, {answered}, cut {after} ({self.point} of {len(self.log)}); {survived}; {self.verdict}"
+        )
+
     def shown(self, event: Event) -> str:
         """Return an event in words."""
         if isinstance(event, (Link, Unlink)):
@@ -124,10 +134,12 @@ class Tally:
     """What was tried of a call: changes of the disk, points at which the power failed, and what came of it.
 
     ``images`` counts what was recovered, equal ones of one crash point once; ``recoveries`` those that came out of
-    a recovery that was cut off; ``unchanged`` and ``changed`` say in which state the store was then.
+    a recovery that was cut off; ``unchanged`` and ``changed`` say in which state the store was then.  ``calls``
+    names the calls of a schedule, each once.
     """
 
     name: str
+    calls: tuple[str, ...] = ()
     changes: int = 0
     points: int = 0
     images: int = 0

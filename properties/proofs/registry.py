@@ -1,0 +1,63 @@
+"""The families of obligations, and what they are about."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+import attrs
+
+from mobstore.model.machines import AUTHORITY, FRAME, LOOP, RUN, Machine
+from mobstore.model.wrappers import ROWS, Row
+from mobstore.properties.proofs.obligation import Obligation
+
+
+@attrs.frozen(eq=False)
+class Subject:
+    """What is proved something about; a mutant is a subject that was changed in one place.
+
+    ``source`` is the text of `mobstore.model.step`, where a mutant changes it.
+    """
+
+    rows: tuple[Row, ...] = ROWS
+    machines: tuple[Machine[Any], ...] = (RUN, FRAME, LOOP, AUTHORITY)
+    source: str | None = None
+
+
+SUBJECT: Final = Subject()
+"""The tables as they are."""
+
+FAMILIES: Final[dict[str, str]] = {
+    "call": "mobstore.properties.proofs.calls",
+}
+"""Modules by the first part of their obligations' names; each has ``obligations(subject)``."""
+
+
+def obligations(subject: Subject = SUBJECT, families: Iterable[str] | None = None) -> Iterator[Obligation]:
+    """Iterate over the obligations about a subject, of some families or all.
+
+    Building one is cheap: its formula is made when it is asked for.
+    """
+    for name in FAMILIES if families is None else families:
+        yield from importlib.import_module(FAMILIES[name]).obligations(subject)
+
+
+def chosen(patterns: Iterable[str]) -> list[Obligation]:
+    """Return the obligations whose names match one of some patterns (or stand below one); all without a pattern.
+
+    Raises:
+        LookupError: a pattern matches nothing.
+    """
+    every = list(obligations())
+    wanted = list(patterns)
+    for pattern in wanted:
+        if not any(_matches(item.name, pattern) for item in every):
+            msg = f"there is no obligation {pattern!r}"
+            raise LookupError(msg)
+    return [item for item in every if not wanted or any(_matches(item.name, pattern) for pattern in wanted)]
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return fnmatchcase(name, pattern) or name.startswith(f"{pattern}/")

@@ -1,0 +1,166 @@
+"""Settling obligations: each question goes to both solvers, in processes beside one another.
+
+An obligation holds when both solvers say so.  One that is refuted gets a countermodel, if there is one in its small
+universe: values, and what Python makes of them.
+"""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Final
+
+import attrs
+
+from mobstore.properties.proofs.obligation import Aim, Obligation, Replay, Scope
+from mobstore.properties.proofs.registry import obligations
+from mobstore.properties.proofs.solvers import (
+    DEFAULT_LIMIT,
+    SOLVERS,
+    Finding,
+    Verdict,
+    model_of,
+    question_of,
+    smtlib,
+    verdict_of_text,
+)
+from mobstore.properties.symbolic import Unbounded
+
+
+@attrs.frozen
+class Result:
+    """What became of one obligation.
+
+    Attributes:
+        name: the obligation's.
+        scope: how far it reaches.
+        aim: what was to be found.
+        findings: what each solver found, and in how many seconds.
+        detail: why there is no finding, or no countermodel; "" where nothing is to be said.
+        countermodel: before, call and after, where it was refuted.
+    """
+
+    name: str
+    scope: Scope
+    aim: Aim
+    findings: tuple[Finding, ...]
+    detail: str = ""
+    countermodel: Replay | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """It holds if every solver says so; it is refuted by a countermodel, or a solver that none contradicts."""
+        verdicts = {finding.verdict for finding in self.findings}
+        if verdicts == {Verdict.HOLDS}:
+            return Verdict.HOLDS
+        refuted = self.countermodel is not None or Verdict.REFUTED in verdicts
+        return Verdict.REFUTED if refuted and Verdict.HOLDS not in verdicts else Verdict.UNKNOWN
+
+    @property
+    def is_unbounded(self) -> bool:
+        """Whether it was settled without any bound."""
+        return self.scope.is_unbounded
+
+    @property
+    def group(self) -> str:
+        """The general part of its name."""
+        return group_of(self.name)
+
+    @property
+    def seconds(self) -> float:
+        """How long the solvers took."""
+        return sum(finding.seconds for finding in self.findings)
+
+
+def group_of(name: str) -> str:
+    """Return the first two parts of an obligation's name."""
+    return "/".join(name.split("/")[:2])
+
+
+def settle(obligation: Obligation, limit: float = DEFAULT_LIMIT) -> Result:
+    """Return what both solvers find about an obligation."""
+    try:
+        _, assertions = question_of(obligation, obligation.scope)
+    except Unbounded as error:
+        return Result(obligation.name, obligation.scope, obligation.aim, (), f"it has no formula: {error}")
+    text = smtlib(obligation, assertions)
+    findings = tuple(verdict_of_text(obligation.aim, text, solver, limit) for solver in SOLVERS)
+    result = Result(obligation.name, obligation.scope, obligation.aim, findings)
+    if result.verdict is Verdict.HOLDS or obligation.aim is Aim.POSSIBLE:
+        return result
+    countermodel = countermodel_of(obligation, limit)
+    detail = "" if countermodel is not None else "no countermodel was found in a small universe"
+    return attrs.evolve(result, countermodel=countermodel, detail=detail)
+
+
+def countermodel_of(obligation: Obligation, limit: float = DEFAULT_LIMIT) -> Replay | None:
+    """Return a case, in the obligation's small universe, in which it does not hold; None where none is found."""
+    if obligation.small is None:
+        return None
+    question, assertions = question_of(obligation, obligation.small)
+    if question.replay is None:
+        return None
+    told = (*assertions, *question.readable())
+    model = model_of((*told, *question.tidy()), limit) or model_of(told, limit)
+    return None if model is None else question.replay(model)
+
+
+@functools.cache
+def _by_name() -> dict[str, Obligation]:
+    return {obligation.name: obligation for obligation in obligations()}
+
+
+def _settle_named(name: str, limit: float) -> Result:
+    return settle(_by_name()[name], limit)
+
+
+_PATIENCE: Final = 10
+"""How many time limits may pass before what gives no sign is given up."""
+
+
+def settle_all(chosen: Sequence[Obligation], jobs: int, limit: float = DEFAULT_LIMIT) -> Iterator[Result]:
+    """Iterate over the results, in the order in which they come in.
+
+    With one job everything happens in this process.  An obligation whose process died, or gave no sign for far
+    longer than its limit, is unknown.
+    """
+    if jobs == 1:
+        yield from (settle(obligation, limit) for obligation in chosen)
+        return
+    # Solvers have threads, and a fork of a process with threads may hang: each process begins anew.
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        open_ones = {pool.submit(_settle_named, each.name, limit): each for each in chosen}
+        while open_ones:
+            done, _ = wait(open_ones, _PATIENCE * limit, FIRST_COMPLETED)
+            for future in done:
+                yield _outcome(future, open_ones.pop(future))
+            if not done:
+                yield from (_silent(each, "no answer, and no time-out either") for each in open_ones.values())
+                open_ones.clear()
+                _stop(pool)
+
+
+def _outcome(future: Future[Result], obligation: Obligation) -> Result:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        return _silent(obligation, "the solver's process died")
+
+
+def _silent(obligation: Obligation, detail: str) -> Result:
+    return Result(obligation.name, obligation.scope, obligation.aim, (), detail)
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in multiprocessing.active_children():
+        process.terminate()
+
+
+def in_order(results: Iterable[Result], chosen: Sequence[Obligation]) -> list[Result]:
+    """Return results in the order of their obligations."""
+    place = {obligation.name: number for number, obligation in enumerate(chosen)}
+    return sorted(results, key=lambda result: place[result.name])
