@@ -29,7 +29,7 @@ EXIT_CODES: Final = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.UNKNOWN: 2}
 """What a command returns: 0 it holds, 1 a violation, 2 it could not tell."""
 
 
-_WORDS: Final = {**{verdict: verdict.value for verdict in Verdict}, Verdict.NOT_APPLICABLE: "n/a"}
+WORDS: Final = {**{verdict: verdict.value for verdict in Verdict}, Verdict.NOT_APPLICABLE: "n/a"}
 
 
 def overall(results: Sequence[Result]) -> Verdict:
@@ -73,7 +73,7 @@ class Progress:
             self._status.stop()
         if self._quiet:
             return
-        line = Text(f"{_WORDS[result.verdict]:<8}", style=_STYLES[result.verdict])
+        line = Text(f"{WORDS[result.verdict]:<8}", style=_STYLES[result.verdict])
         line.append(f" {result.chapter:<28} {result.seconds:6.1f} s {result.calls:7,} calls  {result.detail}", "")
         self._console.print(line)
 

@@ -25,6 +25,7 @@ from mobstore.backends._stores import Stores
 from mobstore.backends.capabilities import FULL, Capabilities
 from mobstore.backends.wire import protocol
 from mobstore.model import MobStoreError, Operation, State, step, to_json
+from mobstore.properties.blocking import BlockingFactory, is_async
 
 _REFUSED_INPUT: Final = re.compile(r"(MobMachine input \w+) .*(is not a flow authority input)", re.DOTALL)
 
@@ -356,7 +357,17 @@ def factory_of(name: str) -> Callable[[], Factory]:
         known = "memory, sqlite, sqlite:PATH, exec:COMMAND or package.module:factory"
         msg = f"{name!r} is no backend: {known} ({error})"
         raise UnknownBackend(msg) from None
-    return made
+
+    def make() -> Factory:
+        return adapted(made())
+
+    return make
+
+
+def adapted(factory: Any) -> Factory:
+    """Return a factory whose calls wait, for one whose calls do, or are awaited."""
+    waiting: Factory = BlockingFactory(factory) if is_async(factory) else factory
+    return waiting
 
 
 def _program(command: str) -> ProgramBackend:
