@@ -7,11 +7,12 @@ never a pass.
 from __future__ import annotations
 
 import enum
+import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import Any, Final
 
@@ -34,12 +35,15 @@ from mobstore.model import (
 )
 from mobstore.model import operations as ops
 from mobstore.model.wrappers import Equals
-from mobstore.properties import pools, replay, smoke
+from mobstore.properties import comparisons, cursors, pools, replay, roundtrip, rows, smoke
 from mobstore.properties.badinput import AWKWARD_IDS, bad_calls
+from mobstore.properties.cases import Case, try_cases
+from mobstore.properties.faults.clock import TIMES, disturb_clock
 from mobstore.properties.refinement import (
     GROUPS,
     Comparison,
     Counterexample,
+    Kind,
     Mismatch,
     Profile,
     RefinementResult,
@@ -93,7 +97,10 @@ class Result:
 
 @attrs.frozen
 class Context:
-    """What a chapter tests, and how much of it; ``source`` is the expression that makes a factory."""
+    """What a chapter tests, and how much of it; ``source`` is the expression that makes a factory.
+
+    Without ``shrinks`` a chapter does not look for a simpler counterexample where it has a short one.
+    """
 
     make: Callable[[], Factory]
     name: str
@@ -101,6 +108,7 @@ class Context:
     profile: Profile
     seed: int
     capabilities: Capabilities = FULL
+    shrinks: bool = True
 
 
 @attrs.frozen
@@ -201,6 +209,28 @@ def _smoke(context: Context) -> Finding:
     finally:
         comparison.close()
     return Finding(len(smoke.CALLS))
+
+
+def _cases(cases: Callable[[], Iterator[Case]], kinds: Collection[Kind]) -> Callable[[Context], Finding]:
+    """Try cases, each of which stands in the code; every one of ``kinds`` that is there must have succeeded."""
+
+    def check(context: Context) -> Finding:
+        result = try_cases(cases(), context.make, context.source, simplify=context.shrinks)
+        if result.counterexample is not None:
+            assert result.failed is not None, "a counterexample is of a case"
+            example = result.counterexample
+            told = result.failed.name
+            return Finding(result.calls, told, "", example.program(), example.calls, example.step)
+        there = {kind.call for kind in kinds if not context.capabilities.lacks(kind)}
+        missed = sorted(call for call in there if (call, "changed") not in result.reached)
+        doubt = f"never made with success: {', '.join(missed)}" if missed else ""
+        return Finding(result.calls, doubt=doubt)
+
+    return check
+
+
+def _counted(cases: Callable[[], Iterator[Case]]) -> Callable[[Profile], str]:
+    return lambda _: f"{sum(1 for _ in cases())} cases"
 
 
 def _capabilities(context: Context) -> Finding:
@@ -407,10 +437,31 @@ def _crashes(context: Context) -> Finding:
 
 
 _CRASH_EVERY: Final = 7
+
+
+def _clock(context: Context) -> Finding:
+    return Finding(*disturb_clock(context.make()))
+
+
 _WORKERS: Final = 4
 
 
+_RACES: Final = 20
+_SECONDS: Final = 1.0
+
+
 def _threads(context: Context) -> Finding:
+    """Race again and again on new storages, for a second at least or some races where a backend is that fast."""
+    calls, begun = 0, time.perf_counter()
+    for _ in range(_RACES):
+        finding = _raced(context)
+        calls += finding.calls
+        if finding.failure or time.perf_counter() - begun > _SECONDS:
+            return attrs.evolve(finding, calls=calls)
+    return Finding(calls)
+
+
+def _raced(context: Context) -> Finding:
     """Threads race for one cell: every round has one winner, and all that was answered is there."""
     rounds = context.profile.examples
     factory, clock = context.make(), ManualClock()
@@ -429,6 +480,17 @@ def _threads(context: Context) -> Finding:
     if run is None or run.flow_state.failure_count != rounds or len(run.step_ledger) != rounds * _WORKERS:
         return Finding(rounds * _WORKERS, "what was answered is not there")
     return Finding(2 * rounds * _WORKERS)
+
+
+@contextmanager
+def _switching_often() -> Iterator[None]:
+    """Let threads take turns every few bytecodes: by default a whole call fits between two turns."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def _race(factory: Factory, clock: ManualClock, rounds: int) -> Counter[int]:
@@ -452,10 +514,11 @@ def _race(factory: Factory, clock: ManualClock, rounds: int) -> Counter[int]:
             barrier.abort()
 
     threads = [threading.Thread(target=work) for _ in range(_WORKERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with _switching_often():
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     for error in errors:
         if not isinstance(error, threading.BrokenBarrierError):
             raise error
@@ -497,6 +560,30 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
         _capabilities,
     ),
     Chapter(
+        "rows",
+        "each row of the wrapper table succeeds, and is refused by each of its comparisons alone",
+        _counted(rows.cases),
+        _cases(rows.cases, [row.operation for row in ROWS]),
+    ),
+    Chapter(
+        "comparisons",
+        "every other call that compares succeeds, and is refused by each of its comparisons alone",
+        _counted(comparisons.cases),
+        _cases(comparisons.cases, comparisons.COVERED),
+    ),
+    Chapter(
+        "values",
+        "what is stored is read back as it was, also when opened again",
+        _counted(roundtrip.cases),
+        _cases(roundtrip.cases, roundtrip.COVERED),
+    ),
+    Chapter(
+        "cursors",
+        "cursors go up by one, and pruning and clearing remove what they should",
+        _counted(cursors.cases),
+        _cases(cursors.cases, cursors.COVERED),
+    ),
+    Chapter(
         "awkward-ids",
         "any string is an id like any other, and is taken for no other",
         lambda _: f"{len(AWKWARD_IDS)} strings, one of a megabyte",
@@ -535,6 +622,13 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
         needs=("event.subscribe",),
     ),
     Chapter(
+        "clock",
+        "a clock that jumps back changes no order, and nothing that was set",
+        lambda _: f"57 calls beside the model and the order of events and runs, {len(TIMES)} times in turn",
+        _clock,
+        needs=("event.subscribe", "event.append", "event.prune", "run.create_run", "run.cas_run_status"),
+    ),
+    Chapter(
         "rotation",
         "supervisors that rotate the key together, and die, leave one key that every peer trusts",
         lambda profile: f"{profile.examples} orders of two supervisors and {len(_REMOTE_PEERS)} peers",
@@ -544,7 +638,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     Chapter(
         "threads",
         "of calls that race with one expectation exactly one wins",
-        lambda profile: f"{_WORKERS} threads, {profile.examples} rounds",
+        lambda profile: f"{_WORKERS} threads, {profile.examples} rounds or more",
         _threads,
         needs=("run.create_run", "run.get_run", "run.cas_flow_state", "run.append_step_entry"),
     ),

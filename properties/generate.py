@@ -1,4 +1,4 @@
-"""Generates what follows from the operations: the ports and the faces of the backends.
+"""Generates what follows from the tables: ports, faces, the wrapper table as a page, the machines as TLA+.
 
 ``python -m mobstore.properties.generate`` writes the files; with ``--check`` it only says which are stale.
 """
@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import importlib.util
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ import attrs
 from mobstore.model import OPERATIONS, ROWS, STORES, _json, _time, operations, values
 from mobstore.model.wrappers import Absent, Comparison, Equals, NotTerminal, Put, Unknown, Write
 from mobstore.properties.schema import schema_text
+from mobstore.properties.tla.scopes import SCOPES
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -254,15 +256,46 @@ def _write_text(write: Write) -> str:
     return f"{write.cell.value} + `{write.argument}`{once}"
 
 
-FILES: Final = {
+def tla_page() -> str:
+    """Return the page that lists the TLA+ modules."""
+    lines = [
+        "# The machines and the commit protocols as TLA+",
+        "",
+        "Made from `properties/tla/scopes.py` by `mobstore.properties.generate`: do not edit.",
+        "",
+        "Each module is a machine of `model/machines/`, or a protocol of `properties/protocols/`, in a small",
+        "scope: the inputs that it gets are listed in it. `mobstore explore --tlc` lets TLC visit every state of",
+        "each, and check the laws there; it does the same with the Python functions, and both must count the same",
+        "states.",
+        "",
+        "| module | what it is | laws |",
+        "|---|---|---|",
+    ]
+    for scope in SCOPES.values():
+        laws = ", ".join(f"`{law.operator}`" for law in scope.laws) or "none: it is one function, and counted"
+        lines.append(f"| [`{scope.name}`]({scope.name}.tla) | {scope.sentence} | {laws} |")
+    return "\n".join(lines) + "\n"
+
+
+def _tla_files() -> Mapping[str, Callable[[], str]]:
+    files: dict[str, Callable[[], str]] = {"README.md": tla_page}
+    for scope in SCOPES.values():
+        files[f"{scope.name}.tla"] = functools.partial(getattr, scope, "module")
+        files[f"{scope.name}.cfg"] = functools.partial(getattr, scope, "configuration")
+    return {f"specs/tla/{name}": make for name, make in files.items()}
+
+
+FILES: Final[Mapping[str, Callable[[], str]]] = {
     "backends/ports.py": ports,
     "backends/_faces.py": faces,
     "specs/wrapper-table.md": wrapper_table,
     "specs/wire.schema.json": schema_text,
+    **_tla_files(),
 }
 """Every generated file, by its path in the checkout, with the function that makes its text."""
 
 
+@functools.cache
 def formatted(path: str, text: str) -> str:
     """Return Python source as the project's formatter lays it out; other text as it is."""
     if not path.endswith(".py"):
@@ -294,6 +327,7 @@ def main() -> int:
         stale += 1
         print(f"{path}: {'stale' if check else 'written'}")
         if not check:
+            target.parent.mkdir(exist_ok=True)
             target.write_text(text, "utf-8")
     return int(check and stale > 0)
 

@@ -38,8 +38,12 @@ _PROMISES: Final = {
     Level.DURABLE: "keeps what it answered when its process dies",
 }
 
+_ANSWERS: Final = (
+    *("smoke", "capabilities", "rows", "comparisons", "values", "cursors"),
+    *("awkward-ids", "bad-input", "recordings"),
+)
 _OTHERS: Final = {
-    **dict.fromkeys(("smoke", "capabilities", "awkward-ids", "bad-input", "recordings"), Level.ANSWERS),
+    **dict.fromkeys(_ANSWERS, Level.ANSWERS),
     "threads": Level.CONCURRENT,
     "crashes": Level.DURABLE,
 }

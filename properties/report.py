@@ -6,7 +6,7 @@ import json
 import random
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import attrs
@@ -37,12 +37,19 @@ def overall(results: Sequence[Result]) -> Verdict:
 
     Anything unknown is unknown; so is what does not apply only because it is not there yet.
     """
-    verdicts = {result.verdict for result in results}
-    if Verdict.FAILED in verdicts or not verdicts - {Verdict.NOT_APPLICABLE}:
+    verdicts = [result.verdict for result in results if result.verdict is not Verdict.NOT_APPLICABLE]
+    if not verdicts:
         return Verdict.FAILED
-    if Verdict.UNKNOWN in verdicts or any(result.missing for result in results):
-        return Verdict.UNKNOWN
-    return Verdict.PASSED
+    missing = [Verdict.UNKNOWN for result in results if result.missing]
+    return joined([*verdicts, *missing])
+
+
+def joined(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict of several: none, or anything unknown, is unknown; any failure is a failure."""
+    found = set(verdicts)
+    if Verdict.FAILED in found:
+        return Verdict.FAILED
+    return Verdict.PASSED if found == {Verdict.PASSED} else Verdict.UNKNOWN
 
 
 def seed_of(given: int | None) -> int:

@@ -17,7 +17,7 @@ import attrs
 from rich.console import Console
 
 from mobstore.properties import report
-from mobstore.properties.linearizability import verify
+from mobstore.properties.linearizability import trial, verify
 from mobstore.properties.linearizability.checker import check
 from mobstore.properties.linearizability.history import Call, History, MalformedHistory, Outcome
 from mobstore.properties.linearizability.jsonl import read_history
@@ -67,13 +67,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``mobstore history``."""
     parser.add_argument(
         "files",
-        nargs="+",
+        nargs="*",
         type=Path,
         metavar="FILE",
         help="JSON lines (specs/histories.md); several files are parts of one history and have times",
     )
     parser.add_argument("--model", choices=MODELS, default="store", help="what the calls mean (default: store)")
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    parser.add_argument(
+        "--self-check",
+        type=_positive(int),
+        metavar="N",
+        help="hold the checker to brute force on N random histories of each kind instead",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the random histories (default: 0)")
     default = Limit()
     parser.add_argument(
         "--seconds",
@@ -107,7 +114,12 @@ def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check the history of the files and return the exit code."""
+    """Check the history of the files, or the checker, and return the exit code."""
+    if bool(arguments.files) is bool(arguments.self_check):
+        print("mobstore history: give either files or --self-check", file=sys.stderr)
+        return 2
+    if arguments.self_check:
+        return _self_check(arguments.self_check, arguments.seed, as_json=arguments.json)
     model = MODELS[arguments.model]()
     limit = Limit(arguments.seconds, arguments.configurations, arguments.megabytes << 20)
     try:
@@ -127,6 +139,28 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print(found, " ".join(map(str, arguments.files)))
     return EXIT_CODES[found.verdict.answer]
+
+
+def _self_check(number: int, seed: int, *, as_json: bool) -> int:
+    found = trial.try_checker(seed, number, progress=True)
+    agreed = sum(found.histories.values())
+    if as_json:
+        told = {
+            "seed": seed,
+            "histories": dict(found.histories),
+            "decided": {f"{name}: {linearizable}": count for (name, linearizable), count in found.decided.items()},
+            "disagreement": None if found.disagreement is None else str(found.disagreement),
+        }
+        report.print_json(told)
+        return 0 if found.disagreement is None else 1
+    names = sorted({name for name, _ in found.decided})
+    rows = [(name, *(f"{found.decided[name, verdict]:,}" for verdict in (True, False))) for name in names]
+    report.print_table(f"objects decided, seed {seed}", ("by", "linearizable", "not"), rows)
+    if found.disagreement is None:
+        print(f"{agreed:,} random histories of {len(found.histories)} kinds: everything agrees with brute force")
+        return 0
+    print(f"after {agreed:,} histories two disagree:\n{found.disagreement}")
+    return 1
 
 
 # --- for people -------------------------------------------------------------------------------------------------
