@@ -1,4 +1,4 @@
-"""``mobstore bench``: how fast our own backends are, as ratios taken in one run.
+"""``mobstore bench``: how fast our own backends are, as ratios taken in one run, and the linearizability checker.
 
 Machines are noisy, so what is compared is measured in turn, round by round, and the ratio is taken within each
 round; the median counts.  A figure leaves nothing out: a call is the port's method, from its arguments to its
@@ -31,6 +31,7 @@ from mobstore.properties import report
 from mobstore.properties.faults.disk import Disk
 from mobstore.properties.faults.power import LEVELS, cut_calls, sqlite_storages
 from mobstore.properties.faults.vfs import Unreachable
+from mobstore.properties.linearizability import measure as checker
 from mobstore.properties.subject import ManualClock
 
 Work: TypeAlias = Callable[[int], None]
@@ -355,31 +356,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``mobstore bench``."""
     parser.add_argument("--rounds", type=int, default=7, help="rounds of which the median counts (default: 7)")
     parser.add_argument("--directory", type=Path, help="where the database files are made (default: temporary)")
+    parser.add_argument("--section", choices=SECTIONS, help="only this one")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+
+SECTIONS: Final = ("stores", "linearizability")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print; the exit code is 0 whether the targets are met or not."""
-    with tempfile.TemporaryDirectory(prefix="mobstore-bench-", dir=arguments.directory) as directory:
-        figures = list(measure(Path(directory), arguments.rounds))
-    try:
-        figures.append(measure_crashes(arguments.rounds))
-    except Unreachable as error:
-        print(f"mobstore bench: crash images are not measured: {error}", file=sys.stderr)
+    chosen = [arguments.section] if arguments.section else SECTIONS
+    told: dict[str, Any] = {"machine": {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}}
+    if "stores" in chosen:
+        with tempfile.TemporaryDirectory(prefix="mobstore-bench-", dir=arguments.directory) as directory:
+            figures = list(measure(Path(directory), arguments.rounds))
+        try:
+            figures.append(measure_crashes(arguments.rounds))
+        except Unreachable as error:
+            print(f"mobstore bench: crash images are not measured: {error}", file=sys.stderr)
+        told["figures"] = [attrs.asdict(figure) for figure in figures]
+        if not arguments.json:
+            _print_figures(figures)
+    if "linearizability" in chosen:
+        measured = list(checker.measure(arguments.rounds))
+        told["linearizability"] = [attrs.asdict(each) for each in measured]
+        if not arguments.json:
+            _print_measured(measured)
     if arguments.json:
-        machine = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
-        report.print_json({"machine": machine, "figures": [attrs.asdict(figure) for figure in figures]})
-        return 0
-    rows: Sequence[Any] = [
+        report.print_json(told)
+    return 0
+
+
+def _print_figures(figures: Sequence[Figure]) -> None:
+    rows = [
         (
             figure.name,
             f"{figure.per_second:,.0f}/s",
             f"{figure.against}: {figure.against_per_second:,.0f}/s",
             f"{figure.ratio:.2f}",
-            f"{figure.target}: {'met' if figure.met else 'MISSED'}",
+            _reached(figure.target, met=figure.met),
         )
         for figure in figures
     ]
     columns = ("benchmark", "median", "held against", "ratio", "target")
     report.print_table(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}", columns, rows)
-    return 0
+
+
+def _print_measured(measured: Sequence[checker.Measured]) -> None:
+    rows = [
+        (each.name, each.found, f"{each.value:.3g} {each.unit}".strip(), _reached(each.target, met=each.met))
+        for each in measured
+    ]
+    report.print_table("linearizability checker", ("history", "found", "median", "target"), rows)
+
+
+def _reached(target: str, *, met: bool) -> str:
+    return f"{target}: {'met' if met else 'MISSED'}"
