@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mobstore.backends.wire import ProgramFailure
 from mobstore.properties import report
 from mobstore.properties.chapters import CHAPTERS, Chapter, Context, Result, Verdict
+from mobstore.properties.concurrency import chapters as concurrent
 from mobstore.properties.refinement import PROFILES
 from mobstore.properties.subject import Factory, ProgramBackend, UnknownBackend, factory_of, factory_source
 
@@ -30,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Check the backend and return the exit code."""
     try:
         make = factory_of(arguments.backend)
-        chapters = _chosen(arguments.chapter)
+        chapters = _chosen(arguments.chapter, (*CHAPTERS, *concurrent.chapters_of(make())))
     except (UnknownBackend, LookupError) as error:
         print(f"mobstore check: {error}", file=sys.stderr)
         return 2
@@ -65,10 +66,10 @@ def _ended(make: Callable[[], Factory]) -> Result | None:
     return None
 
 
-def _chosen(names: list[str] | None) -> list[Chapter]:
+def _chosen(names: list[str] | None, chapters: Sequence[Chapter]) -> Sequence[Chapter]:
     if not names:
-        return list(CHAPTERS)
-    known = {chapter.name: chapter for chapter in CHAPTERS}
+        return chapters
+    known = {chapter.name: chapter for chapter in chapters}
     for name in names:
         if name not in known:
             msg = f"there is no chapter {name!r}: {', '.join(known)}"

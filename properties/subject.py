@@ -32,7 +32,10 @@ PORTS: Final = {"run": "runs", "event": "events", "metadata": "metadata", "spec"
 
 
 class Factory(Protocol):
-    """Opens a backend: each `open` gives a new handle on the same storage, until `destroy` removes it."""
+    """Opens a backend: each `open` gives a new handle on the same storage, until `destroy` removes it.
+
+    Where a factory also has ``processes = True``, a fork of it opens the same storage in its own process.
+    """
 
     name: str
 
@@ -70,6 +73,7 @@ class SqliteFactory:
     """
 
     name = "sqlite"
+    processes = True
 
     def __init__(self, place: Path | None = None) -> None:
         directory = place is None or place.is_dir()
@@ -82,9 +86,13 @@ class SqliteFactory:
         """Return a handle with connections of its own."""
         if self._scratch is None:
             self._scratch = Path(tempfile.mkdtemp(prefix="mobstore-", dir=self._directory))
-        stores = sqlite.open(self._scratch / self._file, clock=clock)
+        stores = self.connect(self._scratch / self._file, clock)
         self._open.append(stores)
         return stores
+
+    def connect(self, path: Path, clock: Clock) -> Stores:
+        """Return the backend on this file."""
+        return sqlite.open(path, clock=clock)
 
     def destroy(self) -> None:
         """Close the handles and delete the file."""
