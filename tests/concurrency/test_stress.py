@@ -60,13 +60,18 @@ def test_a_caller_alone_always_succeeds():
     assert seen == KINDS | {"get_run"}
 
 
+def first_failure(name, face):
+    """Threads and processes decide for themselves: several runs are made."""
+    runs = (stress(RACES[name], face, 300, seed) for seed in range(20))
+    return next(found.failure for found in runs if found.failure)
+
+
 @pytest.mark.parametrize("face", [Face.THREADS, Face.PROCESSES])
 def test_a_double_winner_is_found_out(face):
-    found = stress(RACES["double-winner"], face, 600, 1)
-    assert found.failure.startswith("not linearizable (double success): two calls replaced the value")
-    assert found.failure.count("-> True") == 2
+    failure = first_failure("double-winner", face)
+    assert failure.startswith("not linearizable (double success): two calls replaced the value")
+    assert failure.count("-> True") == 2
 
 
 def test_a_torn_write_is_found_out_by_tasks():
-    found = stress(RACES["torn-write"], Face.TASKS, 600, 1)
-    assert found.failure.startswith("not linearizable (never legal)")
+    assert first_failure("torn-write", Face.TASKS).startswith("not linearizable (never legal)")
