@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mobstore.backends.capabilities import Capabilities
 from mobstore.backends.wire import ProgramFailure
 from mobstore.properties import report
 from mobstore.properties.chapters import CHAPTERS, Chapter, Context, Result, Verdict
+from mobstore.properties.concurrency import chapters as concurrent
 from mobstore.properties.refinement import PROFILES
 from mobstore.properties.subject import (
     Factory,
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Check the backend and return the exit code."""
     try:
         make = factory_of(arguments.backend)
-        chapters = _chosen(arguments.chapter)
+        chapters = _chosen(arguments.chapter, (*CHAPTERS, *concurrent.chapters_of(make())))
         capabilities = _declared(make)
     except (UnknownBackend, LookupError, TypeError, ProgramFailure) as error:
         print(f"mobstore check: {error}", file=sys.stderr)
@@ -82,10 +83,10 @@ def _ended(make: Callable[[], Factory]) -> Result | None:
     return None
 
 
-def _chosen(names: list[str] | None) -> list[Chapter]:
+def _chosen(names: list[str] | None, chapters: Sequence[Chapter]) -> Sequence[Chapter]:
     if not names:
-        return list(CHAPTERS)
-    known = {chapter.name: chapter for chapter in CHAPTERS}
+        return chapters
+    known = {chapter.name: chapter for chapter in chapters}
     for name in names:
         if name not in known:
             msg = f"there is no chapter {name!r}: {', '.join(known)}"
