@@ -90,6 +90,38 @@ def relevant_rows(history: History, model: Model, rows: Sequence[int]) -> Sequen
     return array("q", (row for row in rows if row not in drop)) if drop else rows
 
 
+class ModelJudge:
+    """Judges by the model what an order of changes allows.
+
+    Args:
+        model: what the calls mean.
+        history: has them.
+        rows: of the object.
+        state: before the first of them.
+    """
+
+    def __init__(self, model: Model, history: History, rows: Sequence[int], state: Any) -> None:
+        self._model, self._history, self._rows, self._state = model, history, rows, state
+
+    def states(self, order: Sequence[int]) -> Sequence[Any] | int:
+        """Return the states around changes in their order, or the place in it of one that is answered otherwise."""
+        history, states = self._history, [self._state]
+        for place, pos in enumerate(order):
+            row = self._rows[pos]
+            after, answer = self._model.step(states[-1], history.f[row], history.value[row])
+            known = history.outcome[row] is Outcome.OK
+            if known and not self._model.agrees(answer, history.answer[row]):
+                return place
+            states.append(after)
+        return states
+
+    def allows(self, state: Any, pos: int) -> bool:
+        """Whether a call may be answered so in a state."""
+        history, row = self._history, self._rows[pos]
+        answer = self._model.step(state, history.f[row], history.value[row])[1]
+        return self._model.agrees(answer, history.answer[row])
+
+
 class _ObjectCheck:
     """Decides one object."""
 
@@ -157,6 +189,8 @@ class _ObjectCheck:
         facts = self._model.facts(history, rows, state)
         if facts is None:
             return
+        if not self._model.exact:
+            facts = attrs.evolve(facts, judge=ModelJudge(self._model, history, rows, state))
         whole = len(rows) == len(history)
         inv = history.inv if whole else [history.inv[row] for row in rows]
         res = history.res if whole else [history.res[row] for row in rows]
