@@ -211,20 +211,26 @@ class _ObjectCheck:
         return [rows[pos] for pos in found]
 
     def _shrunk(self, proof: Proof) -> Proof:
-        """Remove observers while every order of what is left fails."""
-        kept = list(proof.rows)
-        watch = Watch(Limit(_SHRINKING, self._watch.limit.configurations, self._watch.limit.memory))
-        history = self._history
+        """Remove observers, many at once and then fewer, while every order of what is left fails."""
+        kept, watch = list(proof.rows), Watch(attrs.evolve(self._watch.limit, seconds=_SHRINKING))
+        observers = [row for row in proof.rows if self._is_observer(row)]
+        size = len(observers)
         try:
-            for row in reversed(proof.rows):
-                known = history.outcome[row] is Outcome.OK
-                if known and self._model.observes(history.f[row], history.value[row], history.answer[row]):
-                    fewer = [each for each in kept if each != row]
-                    if all(self._fails(fewer, state, watch) for state in proof.before):
+            while size:
+                for start in range(0, len(observers), size):
+                    chunk = frozenset(observers[start : start + size])
+                    fewer = [row for row in kept if row not in chunk]
+                    if len(fewer) < len(kept) and all(self._fails(fewer, state, watch) for state in proof.before):
                         kept = fewer
+                size //= 2
         except LimitReached:
             pass
         return attrs.evolve(proof, rows=tuple(kept))
+
+    def _is_observer(self, row: int) -> bool:
+        history = self._history
+        known = history.outcome[row] is Outcome.OK
+        return known and self._model.observes(history.f[row], history.value[row], history.answer[row])
 
     def _fails(self, rows: Sequence[int], state: Any, watch: Watch) -> bool:
         watch.look("shrinking")
