@@ -21,7 +21,8 @@ import attrs
 from rich.console import Console
 
 from mobstore.properties import report
-from mobstore.properties.chapters import CHAPTERS, Context, Result, Verdict
+from mobstore.properties.chapter import Context, Result, Verdict
+from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.refinement import PROFILES
 from mobstore.properties.zoo import ZOO, BrokenBackend, Kind
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mobstore.model import to_json
-from mobstore.properties.chapters import Chapter, Context, Result, Verdict
+from mobstore.properties.chapter import Chapter, Context, Result, Verdict
 from mobstore.properties.levels import awarded, level_of
 
 _STYLES: Final = {

@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from mobstore.properties import cli, explore
-from mobstore.properties.chapters import Verdict
+from mobstore.properties.chapter import Verdict
 from mobstore.properties.invariants import INVARIANTS
 from mobstore.properties.tla import tlc
 from mobstore.properties.tla.scopes import SCOPES

@@ -7,7 +7,9 @@ import pytest
 
 from mobstore.model import operations as ops
 from mobstore.properties import chapters, cli, report
-from mobstore.properties.chapters import CHAPTERS, Context, Result, Verdict
+from mobstore.properties.chapter import Context, Result, Verdict
+from mobstore.properties.chapters import CHAPTERS
+from mobstore.properties.concurrency import chapters as concurrency
 from mobstore.properties.refinement import PROFILES, Profile
 from mobstore.properties.subject import MemoryFactory, SqliteFactory, UnknownBackend, factory_of
 from mobstore.properties.zoo import ZOO
@@ -26,7 +28,8 @@ def test_every_chapter_passes_our_backends(chapter, factory):
     if chapter.name == "recordings":
         pytest.skip("test_replay makes these calls file by file")
     result = chapter.run(context(factory))
-    if chapter.name == "capabilities" or (chapter.name == "crashes" and factory is MemoryFactory):
+    of_files = chapter.name == "crashes" or chapter.name.endswith("-processes")
+    if chapter.name == "capabilities" or (of_files and factory is MemoryFactory):
         assert result.verdict is Verdict.NOT_APPLICABLE, result
         return
     assert result.verdict is Verdict.PASSED, result
@@ -156,10 +159,11 @@ BROKEN_TWINS = {
     "threads": lambda: Spoiled(check_then_act),
 }
 
+ELSEWHERE = {"capabilities", *(chapter.name for chapter in concurrency.CHAPTERS)}
 CHECKED = [
-    chapter for chapter in CHAPTERS if not chapter.name.startswith("refines-") and chapter.name != "capabilities"
+    chapter for chapter in CHAPTERS if not chapter.name.startswith("refines-") and chapter.name not in ELSEWHERE
 ]
-"""Those of the rule groups are in test_refinement, those of capabilities in test_capabilities."""
+"""The twins of the others are in test_refinement, test_capabilities and tests/concurrency."""
 
 
 @pytest.mark.parametrize("chapter", CHECKED, ids=lambda chapter: chapter.name)
