@@ -7,12 +7,20 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+from mobstore.backends.capabilities import Capabilities
 from mobstore.backends.wire import ProgramFailure
 from mobstore.properties import report
 from mobstore.properties.chapters import CHAPTERS, Chapter, Context, Result, Verdict
 from mobstore.properties.concurrency import chapters as concurrent
 from mobstore.properties.refinement import PROFILES
-from mobstore.properties.subject import Factory, ProgramBackend, UnknownBackend, factory_of, factory_source
+from mobstore.properties.subject import (
+    Factory,
+    ProgramBackend,
+    UnknownBackend,
+    capabilities_of,
+    factory_of,
+    factory_source,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,12 +40,13 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         make = factory_of(arguments.backend)
         chapters = _chosen(arguments.chapter, (*CHAPTERS, *concurrent.chapters_of(make())))
-    except (UnknownBackend, LookupError) as error:
+        capabilities = _declared(make)
+    except (UnknownBackend, LookupError, TypeError, ProgramFailure) as error:
         print(f"mobstore check: {error}", file=sys.stderr)
         return 2
     seed = report.seed_of(arguments.seed)
     source = factory_source(arguments.backend)
-    context = Context(make, arguments.backend, source, PROFILES[arguments.profile], seed)
+    context = Context(make, arguments.backend, source, PROFILES[arguments.profile], seed, capabilities)
     progress = report.Progress(quiet=arguments.json)
     results = []
     for chapter in chapters:
@@ -52,6 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         report.print_results(context, results)
     return report.EXIT_CODES[report.overall(results)]
+
+
+def _declared(make: Callable[[], Factory]) -> Capabilities:
+    factory = make()
+    try:
+        return capabilities_of(factory)
+    finally:
+        factory.destroy()
 
 
 def _ended(make: Callable[[], Factory]) -> Result | None:
