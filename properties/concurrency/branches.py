@@ -173,7 +173,8 @@ def try_branches(
 ) -> Tried:
     """Draw branches of every rule group, and shrink a failure.
 
-    What ``capabilities`` lack is not called.  Calls that never overlapped another are drawn again among themselves, round by round, while there is time.
+    What ``capabilities`` lack is not called.  Calls that never overlapped another are drawn again among
+    themselves, round by round, while there is time.
     """
     there = frozenset(kind.call for kinds in GROUPS.values() for kind in kinds if not capabilities.lacks(kind))
     tried, until = Tried(0, 0, Counter(), None, there), time.monotonic() + _DRAWING
