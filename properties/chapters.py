@@ -61,6 +61,7 @@ from mobstore.properties.subject import (
     outcome_of,
     same_outcome,
 )
+from mobstore.properties.workflows.workload import FIXED, Workload
 
 
 def _smoke(context: Context) -> Finding:
@@ -410,6 +411,12 @@ def _rotation(context: Context) -> Finding:
     return Finding(reached.total(), doubt=f"never reached: {compared} {missed}" if missed else "")
 
 
+def _workflows(context: Context) -> Finding:
+    found = Workload(context.make, context.source).run(context.profile, context.seed)
+    doubt = f"never reached: {', '.join(found.missing)}" if found.missing else ""
+    return Finding(found.calls, found.failure, doubt, found.counterexample)
+
+
 def _generated(profile: Profile) -> str:
     return f"{profile.examples} generated sequences of up to {profile.steps} calls"
 
@@ -497,6 +504,14 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
         lambda profile: f"{profile.examples} orders of two supervisors and {len(_REMOTE_PEERS)} peers",
         _rotation,
         needs=tuple(call_name(kind) for kind in GROUPS["metadata-supervisor"]),
+    ),
+    Chapter(
+        "workflows",
+        "workflow drivers that take turns, and die, keep every invariant and come to the end of a single one",
+        lambda profile: (
+            f"{FIXED} fixed workflows and {profile.examples} drawn ones; every transition, call and window"
+        ),
+        _workflows,
     ),
     Chapter(
         "threads",

@@ -156,6 +156,7 @@ BROKEN_TWINS = {
     "subscriptions": lambda: Spoiled(deliver_twice),
     "clock": lambda: Spoiled(events_by_time),
     "rotation": lambda: Spoiled(compare_with_nothing),
+    "workflows": ZOO["cas-frame-state-with-authority-frame-not-written"],
     "threads": lambda: Spoiled(check_then_act),
 }
 
