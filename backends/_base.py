@@ -133,12 +133,21 @@ class Subscription:
 
 
 class AsyncSubscription:
-    """A `Subscription` that is awaited.  A cancelled `drain` loses nothing: the next one gets it."""
+    """A `Subscription` that is awaited.  A cancelled `drain` loses nothing: the next one gets it.
+
+    Raises:
+        Internal: no thread can be started.
+    """
 
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
-        self._thread = ThreadPoolExecutor(1, "mobstore-subscription")
         self._pending: asyncio.Future[Delivery] | None = None
+        self._thread = ThreadPoolExecutor(1, "mobstore-subscription")
+        try:
+            # An executor that can start no thread has queued the work all the same, and would drain for nobody.
+            self._thread.submit(int)
+        except RuntimeError as error:
+            raise Internal(f"an awaited subscription needs a thread of its own: {error}") from None
 
     async def drain(self, timeout: float | None = 0.0) -> Delivery:
         """Return all that has come; wait at most ``timeout`` seconds (None: without bound) for the first event.

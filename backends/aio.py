@@ -11,7 +11,7 @@ import asyncio
 import queue
 import threading
 from collections import deque
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 from mobstore.backends._base import AsyncSubscription
 from mobstore.backends._faces import (
@@ -22,19 +22,26 @@ from mobstore.backends._faces import (
     AsyncSpecStoreFace,
 )
 from mobstore.backends._stores import Stores
-from mobstore.model import Operation
+from mobstore.model import Internal, Operation, ReadFailed, WriteFailed
 
 A = TypeVar("A")
 
+_Item: TypeAlias = "tuple[Operation[Any] | None, _Inbox, asyncio.Future[Any]]"
+"""A call and where its answer goes; no call is answered when all before it are."""
+
 
 class AsyncStores:
-    """The five stores of a bundle, for asyncio; an async context manager that closes the bundle."""
+    """The five stores of a bundle, for asyncio; an async context manager that closes the bundle.
+
+    Raises:
+        Internal: no thread can be started.
+    """
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
-        # Changes wait for one another anyway, so one thread does them all; reads go beside them.
-        self._changes = _Worker(stores) if stores.engine.blocks else None
-        self._reads = _Worker(stores) if stores.engine.blocks else None
+        workers = _workers(stores) if stores.engine.blocks else (None, None)
+        self._changes: _Worker | None = workers[0]
+        self._reads: _Worker | None = workers[1]
         self.runs = AsyncRunStoreFace(self.execute)
         self.events = AsyncEventStoreFace(self.execute, self._subscribe)
         self.metadata = AsyncRuntimeMetadataStoreFace(self.execute)
@@ -56,7 +63,7 @@ class AsyncStores:
         """Finish the calls under way, then give back every handle."""
         for worker in (self._changes, self._reads):
             if worker is not None:
-                await asyncio.to_thread(worker.stop)
+                await worker.stop()
         self._stores.close()
 
     async def __aenter__(self) -> Self:
@@ -75,15 +82,30 @@ class _Worker:
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
-        self._queue: queue.SimpleQueue[tuple[Operation[Any], _Inbox, asyncio.Future[Any]] | None] = (
-            queue.SimpleQueue()
-        )
+        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._inboxes: dict[asyncio.AbstractEventLoop, _Inbox] = {}
+        self._ending = threading.Lock()
+        self._ended = False
         self._thread = threading.Thread(target=self._work, name="mobstore-worker", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise Internal(f"the asyncio face needs threads of its own: {error}") from None
 
     def submit(self, operation: Operation[Any]) -> asyncio.Future[Any]:
-        """Queue the operation and return the future of its answer."""
+        """Queue the operation and return the future of its answer.
+
+        Raises:
+            ReadFailed: for a call that reads; the worker has ended, or is that of the process that forked this one.
+            WriteFailed: for any other.
+        """
+        with self._ending:
+            if self._ended or not self._thread.is_alive():
+                whose = "is closed" if self._ended else "belongs to the process that forked this one"
+                raise (ReadFailed if operation.reads else WriteFailed)(f"the asyncio face {whose}")
+            return self._put(operation)
+
+    def _put(self, operation: Operation[Any] | None) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
         inbox = self._inboxes.get(loop)
         if inbox is None:
@@ -92,19 +114,40 @@ class _Worker:
         self._queue.put((operation, inbox, future))
         return future
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Do what is queued, then end the thread."""
+        with self._ending:
+            if self._ended or not self._thread.is_alive():
+                return
+            done = self._put(None)
+            self.end()
+        await done
+
+    def end(self) -> None:
+        """Take no more, and end the thread when it has done what is queued."""
+        self._ended = True
         self._queue.put(None)
-        self._thread.join()
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
             operation, inbox, future = item
+            answer, error = None, None
             try:
-                answer, error = self._stores.execute(operation), None
+                if operation is not None:
+                    answer = self._stores.execute(operation)
             except BaseException as raised:  # noqa: BLE001 - whatever it is belongs to the caller
-                answer, error = None, raised
+                error = raised
             inbox.put(future, answer, error)
+
+
+def _workers(stores: Stores) -> tuple[_Worker, _Worker]:
+    """Return one for changes, which wait for one another anyway, and one for the reads beside them."""
+    changes = _Worker(stores)
+    try:
+        return changes, _Worker(stores)
+    except Internal:
+        changes.end()
+        raise
 
 
 class _Inbox:

@@ -6,7 +6,8 @@ A call that raises has changed nothing.  A compare-and-swap that does not match 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
 
 class MobStoreError(Exception):
@@ -21,6 +22,14 @@ class MobStoreError(Exception):
     def __init__(self, detail: str) -> None:
         super().__init__(f"{self.prefix}{detail}")
         self.detail = detail
+
+    @classmethod
+    def of(cls, message: str, fields: Mapping[str, object]) -> Self:
+        """Return the error of this kind that says just this, with the fields that `fields` returns."""
+        error = cls.__new__(cls)
+        Exception.__init__(error, message)
+        vars(error).update(fields, detail=message.removeprefix(cls.prefix))
+        return error
 
     def fields(self) -> dict[str, object]:
         """Return what the error's JSON form has beside kind and message."""

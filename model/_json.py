@@ -20,6 +20,7 @@ JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping
 
 _MIN_INT: Final = -(2**63)
 _MAX_INT: Final = 2**64 - 1
+_EXPONENT: Final = re.compile(r"\de[+-]\d")
 _STRING_OR_EXPONENT: Final = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?e[+-]\d+')
 
 
@@ -29,7 +30,7 @@ def dump_json(value: object) -> str:
     Sets print as sorted lists.  The value is not checked: `check_json` does that.
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=sorted)
-    if "e+" in text or "e-" in text:
+    if ("e+" in text or "e-" in text) and _EXPONENT.search(text):
         return _STRING_OR_EXPONENT.sub(_reprint, text)
     return text
 

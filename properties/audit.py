@@ -30,6 +30,7 @@ from mobstore.model import (
     TrieMap,
     evolve,
 )
+from mobstore.model.callers.replaying import begins_with_creation, partings
 from mobstore.model.step import terminal_identity
 from mobstore.model.values import (
     AuthorityLog,
@@ -38,8 +39,10 @@ from mobstore.model.values import (
     FrameScope,
     LoopIterationLedger,
     LoopPhase,
+    RunPhase,
     StepLedger,
 )
+from mobstore.properties.invariants import INVARIANTS, Scope
 
 Severity: TypeAlias = Literal["violation", "note"]
 
@@ -143,9 +146,6 @@ def structure(connection: sqlite3.Connection) -> list[Finding]:
     return [*_integrity(connection), *_Ours().read(connection)]
 
 
-_WRONG_TYPE: Final = "a column holds another type than it should"
-
-
 def _violation(place: str, rule: str) -> Finding:
     return Finding("violation", place, rule)
 
@@ -161,8 +161,9 @@ def _integrity(connection: sqlite3.Connection) -> Iterator[Finding]:
 
 @attrs.define
 class _Table:
-    """The rows of a table: the keys of all, and the values of those that parse."""
+    """The rows of a table: how many, the keys of all that fit the schema, and the values of those that parse."""
 
+    count: int = 0
     keys: list[tuple[Any, ...]] = attrs.field(factory=list)
     parsed: list[tuple[tuple[Any, ...], Any]] = attrs.field(factory=list)
 
@@ -170,13 +171,17 @@ class _Table:
         """Take the rows in; yield a finding for each that does not parse."""
         try:
             for row in source:
+                self.count += 1
+                if not row.fits:
+                    yield _violation(row.place, rows.WRONG_TYPE)
+                    continue
                 self.keys.append(row.key)
                 try:
                     self.parsed.append((row.key, row.read()))
                 except Serialization as error:
                     yield _violation(row.place, error.detail.removeprefix(": "))
                 except (TypeError, ValueError):
-                    yield _violation(row.place, _WRONG_TYPE)
+                    yield _violation(row.place, rows.WRONG_TYPE)
         except sqlite3.DatabaseError as error:
             yield _violation(name, f"cannot be read: {error}")
 
@@ -210,7 +215,7 @@ class _Ours:
         for name, table in self._tables.items():
             if name in present:
                 yield from table.read(name, rows.stored(connection, name))
-            self.counts[name] = len(table.keys)
+            self.counts[name] = table.count
         yield from self._orphans()
         yield from self._places()
         yield from self._params()
@@ -231,9 +236,7 @@ class _Ours:
             for key in self._tables[name].keys:
                 places[key[0]].append(key[1])
             for run_id, held in places.items():
-                if not all(isinstance(place, int) for place in held):
-                    yield _violation(f"{name}[{run_id!r}]", _WRONG_TYPE)
-                elif held[-1] != len(held) - 1:
+                if held[-1] != len(held) - 1:
                     yield _violation(f"{name}[{run_id!r}]", f"{held[-1] + 1 - len(held)} of its places are empty")
 
     def _params(self) -> Iterator[Finding]:
@@ -246,9 +249,7 @@ class _Ours:
         lengths = dict(self._tables["loop_iterations"].parsed)
         for key in self._tables["loop_outputs"].keys:
             run_id, _, loop_id, iteration, _ = key
-            if not isinstance(iteration, int):
-                yield _violation(_place("loop_outputs", key), _WRONG_TYPE)
-            elif iteration >= lengths.get((run_id, loop_id), 0):
+            if iteration >= lengths.get((run_id, loop_id), 0):
                 yield _violation(_place("loop_outputs", key), "is of an iteration beyond those that its loop has")
 
     def _feed(self) -> Iterator[Finding]:
@@ -300,7 +301,7 @@ class _Original:
         for name, table in tables.items():
             if set(ORIGINAL_TABLES[name]) <= present.get(name, set()):
                 yield from table.read(name, original.stored(connection, name))
-            self.counts[name] = len(table.keys)
+            self.counts[name] = table.count
         self._gather({name: table.parsed for name, table in tables.items()})
         self.holdings.run_ids = {key[0] for key in tables["mob_runs"].keys}
 
@@ -411,22 +412,53 @@ def _check_terminal_events(holdings: Holdings) -> Iterator[Finding]:
 
 def _check_rotations(holdings: Holdings) -> Iterator[Finding]:
     for mob_id, record in holdings.supervisors.items():
-        pending = record.pending_rotation
-        if pending is None:
+        place, pending = f"supervisor of mob {mob_id!r}", record.pending_rotation
+        if pending is None or pending.epoch > record.epoch:
+            yield from _broken(Scope.AUTHORITY, place, record)
             continue
-        place = f"supervisor of mob {mob_id!r}: pending rotation"
-        if pending.epoch > record.epoch + 1:
-            yield _violation(
-                place, f"its epoch {pending.epoch} is more than one above the record's, {record.epoch}"
-            )
-        elif pending.epoch <= record.epoch:
-            yield Finding(
-                "note", place, f"its epoch {pending.epoch} is reached by the record's, {record.epoch}: undo it"
-            )
-        if not pending.accepted_peer_ids:
-            yield _violation(place, "no peer has accepted it")
-        elif list(pending.accepted_peer_ids) != sorted(set(pending.accepted_peer_ids)):
-            yield _violation(place, "its accepted peers are not sorted, each once")
+        reached = (
+            f"its pending rotation's epoch {pending.epoch} is reached by the record's, {record.epoch}: undo it"
+        )
+        yield Finding("note", place, reached)
+
+
+# --- invariants ---------------------------------------------------------------------------------------------
+
+
+def _check_machines(holdings: Holdings) -> Iterator[Finding]:
+    """What every step of a machine keeps holds of a machine's state in any file."""
+    for run in holdings.runs:
+        place = f"run {run.run_id}"
+        yield from _broken(Scope.RUN, place, run.flow_state)
+        for frame_id, frame in run.frames.items():
+            yield from _broken(Scope.FRAME, f"{place}: frame {frame_id!r}", frame.kernel_state)
+        for instance, loop in run.loops.items():
+            yield from _broken(Scope.LOOP, f"{place}: loop {instance!r}", loop.kernel_state)
+
+
+def _check_callers(holdings: Holdings) -> Iterator[Finding]:
+    """What only callers keep is owed by those that log what they do; the store itself asks for no log."""
+    unlogged = 0
+    for run in holdings.runs:
+        if run.flow_state.phase is RunPhase.ABSENT:
+            continue
+        place = f"run {run.run_id}"
+        if not begins_with_creation(run.flow_authority_inputs):
+            unlogged += 1
+            yield from _broken(Scope.COMPOSITION, place, run, "note")
+            continue
+        yield from _broken(Scope.COMPOSITION, place, run)
+        for parting in partings(run):
+            yield _violation(place, f"parts from its authority log: {parting}")
+    if unlogged:
+        rule = f"{unlogged} have no authority log that begins with their creation: held to their machines only"
+        yield Finding("note", "runs", rule)
+
+
+def _broken(scope: Scope, place: str, value: Any, severity: Severity = "violation") -> Iterator[Finding]:
+    for invariant in INVARIANTS:
+        if invariant.scope is scope and not invariant.holds(value):
+            yield Finding(severity, place, f"{invariant.name}: {invariant.sentence}")
 
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -436,8 +468,10 @@ CHECKS: Final[tuple[Check, ...]] = (
     _check_cursors,
     _check_terminal_events,
     _check_rotations,
+    _check_machines,
+    _check_callers,
 )
-"""What is checked of whatever parsed; an invariant of one state is added here."""
+"""What is checked of whatever parsed."""
 
 
 # --- command ------------------------------------------------------------------------------------------------

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
+from collections.abc import Callable, Sequence
 
+from mobstore.backends.capabilities import Capabilities
+from mobstore.backends.wire import ProgramFailure
 from mobstore.properties import report
-from mobstore.properties.chapters import CHAPTERS, Chapter, Context
+from mobstore.properties.chapters import CHAPTERS, Chapter, Context, Result, Verdict
+from mobstore.properties.concurrency import chapters as concurrent
 from mobstore.properties.refinement import PROFILES
-from mobstore.properties.subject import UnknownBackend, factory_of, factory_source
+from mobstore.properties.subject import (
+    Factory,
+    ProgramBackend,
+    UnknownBackend,
+    capabilities_of,
+    factory_of,
+    factory_source,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``mobstore check``."""
     parser.add_argument(
         "backend",
-        help="memory, sqlite, sqlite:PATH (where its files are made), or package.module:factory",
+        help="memory, sqlite, sqlite:PATH (where its files are made), package.module:factory, or exec:COMMAND",
     )
     parser.add_argument("--profile", choices=PROFILES, default="ci", help="how much is tried (default: ci)")
     parser.add_argument("--seed", type=int, help="what is generated (default: drawn, and printed)")
@@ -27,19 +39,23 @@ def run(arguments: argparse.Namespace) -> int:
     """Check the backend and return the exit code."""
     try:
         make = factory_of(arguments.backend)
-        chapters = _chosen(arguments.chapter)
-    except (UnknownBackend, LookupError) as error:
+        chapters = _chosen(arguments.chapter, (*CHAPTERS, *concurrent.chapters_of(make())))
+        capabilities = _declared(make)
+    except (UnknownBackend, LookupError, TypeError, ProgramFailure) as error:
         print(f"mobstore check: {error}", file=sys.stderr)
         return 2
     seed = report.seed_of(arguments.seed)
     source = factory_source(arguments.backend)
-    context = Context(make, arguments.backend, source, PROFILES[arguments.profile], seed)
+    context = Context(make, arguments.backend, source, PROFILES[arguments.profile], seed, capabilities)
     progress = report.Progress(quiet=arguments.json)
     results = []
     for chapter in chapters:
         progress.begin(chapter)
         results.append(chapter.run(context))
         progress.end(results[-1])
+    if (failed := _ended(make)) is not None:
+        results.append(failed)
+        progress.end(failed)
     if arguments.json:
         report.print_json(report.results_json(context, results))
     else:
@@ -47,10 +63,30 @@ def run(arguments: argparse.Namespace) -> int:
     return report.EXIT_CODES[report.overall(results)]
 
 
-def _chosen(names: list[str] | None) -> list[Chapter]:
+def _declared(make: Callable[[], Factory]) -> Capabilities:
+    factory = make()
+    try:
+        return capabilities_of(factory)
+    finally:
+        factory.destroy()
+
+
+def _ended(make: Callable[[], Factory]) -> Result | None:
+    """Return what is wrong with how a program ended, if it is a program and something is."""
+    begun = time.perf_counter()
+    try:
+        if isinstance(make, ProgramBackend):
+            make.close()
+    except ProgramFailure as failure:
+        detail = f"{type(failure).__name__}: the program {failure}"
+        return Result("end", Verdict.FAILED, time.perf_counter() - begun, 0, detail)
+    return None
+
+
+def _chosen(names: list[str] | None, chapters: Sequence[Chapter]) -> Sequence[Chapter]:
     if not names:
-        return list(CHAPTERS)
-    known = {chapter.name: chapter for chapter in CHAPTERS}
+        return chapters
+    known = {chapter.name: chapter for chapter in chapters}
     for name in names:
         if name not in known:
             msg = f"there is no chapter {name!r}: {', '.join(known)}"

@@ -1,5 +1,4 @@
-"""The command line: ``mobstore check``, ``replay``, ``audit``, ``convert``, ``zoo``, ``durability``,
-``prove``, ``bench``.
+"""Hold backends, histories, files and proofs of the mobstore contract to what they claim.
 
 Exit codes: 0 it holds, 1 a violation, 2 it could not tell (or bad arguments).
 """
@@ -17,9 +16,13 @@ _COMMANDS: Final = {
     "replay": ("mobstore.properties.replay", "make recorded calls on a backend and compare the answers"),
     "audit": ("mobstore.properties.audit", "say what a database file holds, and what in it is broken"),
     "convert": ("mobstore.properties.convert", "turn a file of the original into one of ours, or back"),
+    "history": ("mobstore.properties.linearizability.command", "say whether a recorded history is linearizable"),
     "zoo": ("mobstore.properties.menagerie", "show that the suite rejects every broken backend"),
     "durability": ("mobstore.properties.durability", "cut the power, and let the disk fail, in every call"),
     "prove": ("mobstore.properties.prove", "settle every obligation in two solvers"),
+    "schedules": ("mobstore.properties.schedules.command", "take our backends through every interleaving of calls"),
+    "serve": ("mobstore.properties.serve", "serve one of our backends to a program, in JSON lines"),
+    "explore": ("mobstore.properties.explore", "visit every state of the machines and protocols in small scopes"),
     "bench": ("mobstore.properties.bench", "measure our own backends"),
 }
 """Each command with the module that has its ``add_arguments`` and ``run``; imported when it is asked for."""

@@ -1,31 +1,49 @@
 """``mobstore durability``: what is kept when the power fails, and what a failing disk leaves behind.
 
-The real SQLite runs on a simulated disk.  First every journal mode is tried with every setting of ``synchronous``;
-the settings that the SQLite backend insists on must be among those that kept everything.  Then the power is cut at
-every operation of the disk in every changing call of the backend, and in calls that overlap; the disk fails in
-every call; processes are killed on the real disk, and pages of a file overwritten; and calls on the memory backend
-are interrupted at every point.
+The real SQLite runs on a simulated disk.  Every journal mode is tried with every setting of ``synchronous``; the
+settings that the SQLite backend insists on must be among those that kept everything.  The power is cut at every
+operation of the disk in every changing call of the backend, and in calls that overlap; the disk fails in every
+call.  On the real disk processes are killed, files moved, replaced and locked, descriptors and room used up, pages
+overwritten.  Calls on the memory backend are interrupted at every point.  Every broken store must be found out.
+
+The parts know nothing of each other and run in processes of their own; what they find depends on the seed alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import multiprocessing
+import os
 import sqlite3
 import sys
 import tempfile
+import textwrap
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
-from mobstore.properties import report
-from mobstore.properties.faults.certificate import CAUSES, PROMISES, Certificate, Entry, certify
-from mobstore.properties.faults.damage import damage_pages
+from mobstore.properties import generate, report
+from mobstore.properties.faults.broken import EVERY_BROKEN
+from mobstore.properties.faults.certificate import (
+    COLUMNS,
+    PAIRS,
+    Certificate,
+    Entry,
+    examine,
+    examine_lied_to,
+)
+from mobstore.properties.faults.damage import Damage, damage_pages
 from mobstore.properties.faults.failures import Failures, fail_calls
-from mobstore.properties.faults.interrupts import interrupt_calls
-from mobstore.properties.faults.kills import kill_processes
+from mobstore.properties.faults.interrupts import Interruptions, interrupt_calls
+from mobstore.properties.faults.kills import Kills, kill_processes
 from mobstore.properties.faults.overlap import cut_schedules
 from mobstore.properties.faults.power import LEVELS, Level, Tally, by_name, cut_calls, sqlite_storages
+from mobstore.properties.faults.surroundings import spoil_surroundings
 from mobstore.properties.faults.vfs import Unreachable, library
 
 
@@ -33,6 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``mobstore durability``."""
     parser.add_argument("--profile", choices=LEVELS, default="quick", help="how much is tried (default: quick)")
     parser.add_argument("--seed", type=int, help="what is drawn (default: drawn itself, and printed)")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count(), help="processes at a time (default: as many as cores)"
+    )
+    parser.add_argument(
+        "--certificate",
+        action="store_true",
+        help="print only the certificate, as the page that is published",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
@@ -43,122 +69,368 @@ def run(arguments: argparse.Namespace) -> int:
     except Unreachable as error:
         print(f"mobstore durability: {error}", file=sys.stderr)
         return 2
+    if arguments.certificate:
+        print(_made(arguments.jobs).page(), end="")
+        return 0
     seed = report.seed_of(arguments.seed)
-    level, quiet = LEVELS[arguments.profile], arguments.json
-    certificate = _certificate(level, seed, quiet)
-    tallies = _tallies(level, seed, quiet)
-    failures = _failures(level, seed, quiet)
-    harms = [loss.story() for tally in tallies for loss in tally.losses]
-    harms += [harm.story() for found in failures for harm in found.harms]
-    harms += _others(level, seed, quiet)
-    if not certificate.covers_backend:
-        harms.append("the settings that the SQLite backend insists on did not keep everything")
+    level = LEVELS[arguments.profile]
+    findings = Findings(level.name, seed)
+    for part in _done(parts(level, seed), arguments.jobs):
+        line = findings.take(part)
+        if not arguments.json:
+            print(line, flush=True)
+    harms = findings.harms()
     if arguments.json:
-        report.print_json(_json(certificate, tallies, failures, harms))
+        report.print_json(findings.to_json())
     else:
-        _tell(certificate, tallies, failures, harms)
+        _tell(findings, harms)
     return int(bool(harms))
 
 
-def _progress(quiet: bool, line: str) -> None:
-    if not quiet:
-        print(line, flush=True)
+# --- the parts ----------------------------------------------------------------------------------------------
 
 
-def _certificate(level: Level, seed: int, quiet: bool) -> Certificate:
-    entries = []
-    for entry in certify(level, seed):
-        entries.append(entry)
-        images = sum(kept.images for kept in entry.kept.values())
-        _progress(quiet, f"journal_mode={entry.mode} synchronous={entry.synchronous}: {images:,} images")
-    return Certificate(sqlite3.sqlite_version, level.name, seed, tuple(entries))
+@attrs.frozen
+class Exposed:
+    """A broken store, and what gave it away; an empty ``by_what`` says that nothing did."""
+
+    name: str
+    mistake: str
+    by_what: str
 
 
-def _tallies(level: Level, seed: int, quiet: bool) -> list[Tally]:
-    found: list[Tally] = []
-    for storage in sqlite_storages():
-        tallies = cut_calls(storage, level, seed)
-        found += tallies
-        images = sum(tally.images for tally in tallies)
-        _progress(quiet, f"{storage.name}: the power cut in {len(tallies)} calls, {images:,} images")
-    return by_name(found)
+Part = Callable[[], Any]
+"""Tries something; can be sent to another process."""
+
+_SCHEDULES_EACH: Final = 15
+"""How many schedules of overlapping calls are a part."""
 
 
-def _failures(level: Level, seed: int, quiet: bool) -> list[Failures]:
-    found = list(fail_calls(sqlite_storages()[0], level, seed))
-    _progress(quiet, f"the disk, or a statement, failed {sum(each.tried for each in found):,} times")
-    return found
-
-
-def _others(level: Level, seed: int, quiet: bool) -> list[str]:
-    """Try what needs no table; return the harms."""
-    overlapping = [tally for storage in sqlite_storages() for tally in cut_schedules(storage, level, seed)]
-    images = sum(tally.images for tally in overlapping)
-    _progress(quiet, f"the power cut in {len(overlapping)} schedules of overlapping calls, {images:,} images")
-    interrupted = list(interrupt_calls(1))
-    points = sum(each.points for each in interrupted)
-    _progress(quiet, f"calls on the memory backend interrupted at {points:,} points")
-    with tempfile.TemporaryDirectory(prefix="mobstore-kills-") as directory:
-        killed = kill_processes(Path(directory), level.kills, seed)
-    _progress(quiet, f"{killed.killed} processes killed, {killed.answered:,} calls of theirs answered")
-    damaged = list(damage_pages(seed))
-    for each in damaged:
-        shown = f"refused {each.refused}, told {each.told}, right {each.right}, not noticed {len(each.wrong)}"
-        _progress(quiet, f"every page overwritten with {each.name}: {shown}")
-    return [
-        *(loss.story() for tally in overlapping for loss in tally.losses),
-        *(harm for each in interrupted for harm in each.harms),
-        *killed.problems,
-        # SQLite keeps no checksums: that it notices another of its own pages is not claimed.
-        *(wrong for each in damaged if each.name != "another page" for wrong in each.wrong),
+def parts(level: Level, seed: int) -> list[Part]:
+    """Return everything that is to be tried, what takes longest first."""
+    found: list[Part] = [functools.partial(_failures, level, seed)]
+    storages = range(len(sqlite_storages()))
+    found += [functools.partial(_power, which, level, seed) for which in storages]
+    found += [functools.partial(_interrupts, seed), *certificate_parts(level, seed)]
+    found += [
+        functools.partial(_overlap, which, level, seed, first)
+        for which in storages
+        for first in range(0, level.schedules, _SCHEDULES_EACH)
     ]
+    found += [functools.partial(_exposed, name, seed) for name in EVERY_BROKEN]
+    found += [functools.partial(_kills, level, seed), functools.partial(_surroundings, level, seed)]
+    return [*found, functools.partial(_damage, seed)]
 
 
-def _kept(entry: Entry, cause: str) -> str:
-    lost = [promise for promise in PROMISES if not entry.kept[cause].keeps(promise)]
-    return f"not {lost[0]}" if lost else "everything"
+def certificate_parts(level: Level, seed: int) -> list[Part]:
+    """Return the parts that make the certificate."""
+    kept = [functools.partial(_kept, *pair, level, seed) for pair in PAIRS]
+    return [functools.partial(_lied_to, level, seed), *kept]
 
 
-def _tell(certificate: Certificate, tallies: list[Tally], failures: list[Failures], harms: list[str]) -> None:
+def _made(jobs: int) -> Certificate:
+    """Make the certificate that is published, in the way in which it always is."""
+    level, seed = LEVELS["quick"], 1
+    findings = Findings(level.name, seed)
+    for part in _done(certificate_parts(level, seed), jobs):
+        findings.take(part)
+    return findings.certificate
+
+
+PAGE: Final = generate.ROOT / "specs" / "durability.md"
+"""Where the certificate is published; an installation has none."""
+
+
+def _done(todo: Sequence[Part], jobs: int) -> Iterator[Any]:
+    """Do the parts, in so many processes; yield what they find as it comes."""
+    if jobs <= 1:
+        yield from (part() for part in todo)
+        return
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(part) for part in todo]):
+            yield future.result()
+
+
+@attrs.frozen
+class Overlap:
+    """The schedules of a part."""
+
+    tallies: tuple[Tally, ...]
+
+
+@attrs.frozen
+class LiedTo:
+    """What a lying disk kept."""
+
+    entry: Entry
+
+
+def _kept(mode: str, synchronous: str, level: Level, seed: int) -> Entry:
+    return examine(mode, synchronous, level, seed)
+
+
+def _lied_to(level: Level, seed: int) -> LiedTo:
+    return LiedTo(examine_lied_to(level, seed))
+
+
+def _power(which: int, level: Level, seed: int) -> list[Tally]:
+    return cut_calls(sqlite_storages()[which], level, seed)
+
+
+def _failures(level: Level, seed: int) -> list[Failures]:
+    return list(fail_calls(sqlite_storages()[0], level, seed))
+
+
+def _overlap(which: int, level: Level, seed: int, first: int) -> Overlap:
+    numbers = range(first, min(first + _SCHEDULES_EACH, level.schedules))
+    return Overlap(tuple(cut_schedules(sqlite_storages()[which], level, seed, numbers)))
+
+
+def _interrupts(seed: int) -> list[Interruptions]:
+    del seed
+    return list(interrupt_calls(1))
+
+
+def _kills(level: Level, seed: int) -> Kills:
+    with tempfile.TemporaryDirectory(prefix="mobstore-kills-") as directory:
+        return kill_processes(Path(directory), level.kills, seed)
+
+
+def _surroundings(level: Level, seed: int) -> list[Failures]:
+    with tempfile.TemporaryDirectory(prefix="mobstore-surroundings-") as directory:
+        return spoil_surroundings(Path(directory), level.faults, seed)
+
+
+def _damage(seed: int) -> list[Damage]:
+    return list(damage_pages(seed))
+
+
+def _exposed(name: str, seed: int) -> Exposed:
+    broken = EVERY_BROKEN[name]
+    return Exposed(name, broken.mistake, broken.given_away(LEVELS["quick"], seed))
+
+
+# --- what was found -----------------------------------------------------------------------------------------
+
+
+@attrs.define
+class Tried:
+    """What was tried of a call, and what came of it.
+
+    ``images`` of power cuts, ``recoveries`` that were cut off, ``schedules`` in which it overlapped with others
+    and the power was cut, ``faults`` of a disk, a statement or the
+    surroundings, ``interrupts`` of the memory backend; and
+    ``harmed``: in how many of all these something was lost, torn or harmed.
+    """
+
+    name: str
+    images: int = 0
+    recoveries: int = 0
+    schedules: int = 0
+    faults: int = 0
+    interrupts: int = 0
+    harmed: int = 0
+
+
+@attrs.define
+class Findings:
+    """What all parts found."""
+
+    level: str
+    seed: int
+    entries: list[Entry] = attrs.field(factory=list)
+    lied_to: Entry | None = None
+    tallies: list[Tally] = attrs.field(factory=list)
+    schedules: list[Tally] = attrs.field(factory=list)
+    failures: list[Failures] = attrs.field(factory=list)
+    surroundings: list[Failures] = attrs.field(factory=list)
+    interrupted: list[Interruptions] = attrs.field(factory=list)
+    killed: Kills | None = None
+    damaged: list[Damage] = attrs.field(factory=list)
+    exposed: list[Exposed] = attrs.field(factory=list)
+
+    def take(self, part: Any) -> str:
+        """Take what a part found in; return a line about it."""
+        if isinstance(part, list):
+            return self._take_calls(part)
+        if isinstance(part, Overlap):
+            self.schedules += part.tallies
+            images = sum(tally.images for tally in part.tallies)
+            return f"the power cut in {len(part.tallies)} schedules of overlapping calls, {images:,} images"
+        if isinstance(part, Exposed):
+            self.exposed.append(part)
+            return f"broken store {part.name}: {'found out' if part.by_what else 'NOT FOUND OUT'}"
+        if isinstance(part, Kills):
+            self.killed = part
+            return f"{part.killed} processes killed, {part.answered:,} calls of theirs answered"
+        if isinstance(part, LiedTo):
+            self.lied_to = part.entry
+            return f"SQLite with {part.entry.name} on a disk that lies: {part.entry.images:,} images"
+        self.entries.append(part)
+        return f"SQLite with {part.name}: {part.images:,} images"
+
+    def _take_calls(self, part: list[Any]) -> str:
+        if isinstance(part[0], Tally):
+            self.tallies = by_name([*self.tallies, *part])
+            return f"the power cut in {len(part)} calls, {sum(tally.images for tally in part):,} images"
+        if isinstance(part[0], Failures) and part[0].cause:
+            self.surroundings = part
+            return f"calls made in spoiled surroundings {len(part):,} times"
+        if isinstance(part[0], Failures):
+            self.failures = part
+            return f"the disk, or a statement, failed {sum(each.tried for each in part):,} times"
+        if isinstance(part[0], Interruptions):
+            self.interrupted = part
+            return f"calls on the memory backend interrupted at {sum(each.points for each in part):,} points"
+        self.damaged = part
+        files = sum(each.files for each in part)
+        return f"pages overwritten in {files:,} files"
+
+    @property
+    def certificate(self) -> Certificate:
+        """The certificate, when all its parts are there."""
+        assert self.lied_to is not None, "the lying disk was tried"
+        order = {pair: number for number, pair in enumerate(PAIRS)}
+        entries = sorted(self.entries, key=lambda entry: order[entry.mode, entry.synchronous])
+        return Certificate(sqlite3.sqlite_version, self.level, self.seed, tuple(entries), self.lied_to)
+
+    def calls(self) -> list[Tried]:
+        """Return what was tried of each call."""
+        found: dict[str, Tried] = {}
+
+        def of(name: str) -> Tried:
+            return found.setdefault(name, Tried(name))
+
+        for failures in (*self.failures, *self.surroundings):
+            name = failures.name.partition(" (")[0]
+            of(name).faults += failures.tried
+            of(name).harmed += len(failures.harms)
+        for tally in self.tallies:
+            of(tally.name).images += tally.images
+            of(tally.name).recoveries += tally.recoveries
+            of(tally.name).harmed += len(tally.losses)
+        for tally in self.schedules:
+            for name in tally.calls:
+                of(name).schedules += 1
+                of(name).harmed += len(tally.losses)
+        for interrupted in self.interrupted:
+            of(interrupted.name).interrupts += interrupted.points
+            of(interrupted.name).harmed += len(interrupted.harms)
+        return list(found.values())
+
+    def by_surroundings(self) -> dict[str, list[Failures]]:
+        """Return the failures in spoiled surroundings by what was spoiled."""
+        found: defaultdict[str, list[Failures]] = defaultdict(list)
+        for each in self.surroundings:
+            found[each.cause].append(each)
+        return dict(sorted(found.items()))
+
+    def harms(self) -> list[str]:
+        """Return everything that should not have happened."""
+        told = [loss.story() for tally in (*self.tallies, *self.schedules) for loss in tally.losses]
+        told += [harm.story() for each in (*self.failures, *self.surroundings) for harm in each.harms]
+        told += [harm for each in self.interrupted for harm in each.harms]
+        told += self.killed.problems if self.killed else ()
+        told += [wrong for each in self.damaged if each.is_claimed for wrong in each.wrong]
+        told += [
+            f"{each.name}: {each.mistake}, and nothing gave it away" for each in self.exposed if not each.by_what
+        ]
+        if not self.certificate.covers_backend:
+            told.append("the settings that the SQLite backend insists on did not keep everything")
+        if self.certificate.lied_to.is_safe:
+            told.append("a disk that lies about synchronising was not told from one that does not")
+        drift = self.certificate.drift(PAGE.read_text("utf-8")) if PAGE.exists() else ""
+        if drift:
+            told.append(f"the certificate {PAGE.name} {drift}: make certificate")
+        return told
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as plain JSON."""
+        return {
+            "certificate": self.certificate.to_json(),
+            "calls": [attrs.asdict(tried) for tried in self.calls()],
+            "power": [_counts(tally, "losses", "calls") for tally in self.tallies],
+            "schedules": _total(self.schedules, "points", "images", "recoveries", "losses"),
+            "failures": [_counts(each, "harms") for each in self.failures],
+            "surroundings": {cause: _total(found, *_FAILURES) for cause, found in self.by_surroundings().items()},
+            "interrupts": _total(self.interrupted, "points", "unchanged", "changed", "harms"),
+            "kills": None if self.killed is None else attrs.asdict(self.killed),
+            "damage": [{**attrs.asdict(each), "wrong": len(each.wrong)} for each in self.damaged],
+            "broken": [attrs.asdict(each) for each in self.exposed],
+            "harms": self.harms(),
+        }
+
+
+_FAILURES: Final = ("tried", "answered", "erred", "unknown", "harms")
+
+
+def _counts(tally: Any, listed: str, *without: str) -> dict[str, Any]:
+    """The counts of a tally, the length of a list among them."""
+    counts = {name: value for name, value in attrs.asdict(tally, recurse=False).items() if name not in without}
+    return {**counts, listed: len(getattr(tally, listed))}
+
+
+def _total(tallies: Sequence[Any], *names: str) -> dict[str, int]:
+    """The sums over tallies; of what is listed, how much there is."""
+
+    def count(value: Any) -> int:
+        return value if isinstance(value, int) else len(value)
+
+    sums = {name: sum(count(getattr(tally, name)) for tally in tallies) for name in names}
+    return {"count": len(tallies), **sums}
+
+
+# --- telling ------------------------------------------------------------------------------------------------
+
+
+def _tell(findings: Findings, harms: Sequence[str]) -> None:
+    certificate = findings.certificate
     report.print_table(
         f"What SQLite {certificate.sqlite} keeps (profile {certificate.level}, seed {certificate.seed})",
-        ("journal mode, synchronous", *CAUSES, "images"),
-        [
-            (
-                f"{entry.mode}, {entry.synchronous}",
-                *(_kept(entry, cause) for cause in CAUSES),
-                f"{sum(kept.images for kept in entry.kept.values()):,}",
-            )
-            for entry in certificate.entries
-        ],
+        COLUMNS,
+        certificate.rows(),
     )
     report.print_table(
-        "The power cut at every operation of the disk",
-        ("call", "cuts", "images", "cut recoveries", "before", "after", "lost or torn"),
-        [
-            (
-                tally.name,
-                *(f"{count:,}" for count in (tally.points, tally.images, tally.recoveries)),
-                *(f"{count:,}" for count in (tally.unchanged, tally.changed, len(tally.losses))),
-            )
-            for tally in tallies
-        ],
+        "What was tried of each call",
+        ("call", "images", "recoveries", "schedules", "faults", "interrupts", "harmed"),
+        [(tried.name, *(f"{count:,}" for count in attrs.astuple(tried)[1:])) for tried in findings.calls()],
     )
-    tried, erred, unknown = (
-        sum(getattr(each, name) for each in failures) for name in ("tried", "erred", "unknown")
-    )
-    print(f"{tried:,} failures of the disk or a statement: {erred:,} errors, {unknown:,} unknown outcomes")
+    _tell_sums(findings)
+    print("\nBroken stores, and what gave each away:")
+    for each in sorted(findings.exposed, key=lambda each: each.name):
+        print(f"  {each.name}: {each.mistake}\n    -> {textwrap.shorten(each.by_what or 'NOTHING', _SHOWN)}")
     for harm in harms[:5]:
         print(f"\n{harm}")
     print(f"\n{len(harms)} lost, torn or harmed")
 
 
-def _json(
-    certificate: Certificate, tallies: list[Tally], failures: list[Failures], harms: list[str]
-) -> dict[str, Any]:
-    return {
-        "certificate": certificate.to_json(),
-        "calls": [{**attrs.asdict(tally), "losses": len(tally.losses)} for tally in tallies],
-        "failures": [{**attrs.asdict(each), "harms": len(each.harms)} for each in failures],
-        "harms": harms,
-    }
+_SHOWN: Final = 300
+"""How much of what gave a store away is printed; the JSON has it all."""
+
+
+def _tell_sums(findings: Findings) -> None:
+    failures = _total(findings.failures, "tried", "erred", "unknown")
+    schedules = _total(findings.schedules, "images", "recoveries")
+    interrupts = _total(findings.interrupted, "points", "changed")
+    print(
+        f"{failures['tried']:,} failures of the disk or a statement: {failures['erred']:,} errors, "
+        f"{failures['unknown']:,} unknown outcomes\n"
+        f"{schedules['count']:,} schedules of overlapping calls: {schedules['images']:,} images, "
+        f"{schedules['recoveries']:,} recoveries cut off\n"
+        f"{interrupts['points']:,} interruptions of the memory backend: "
+        f"{interrupts['changed']:,} left the new state"
+    )
+    for cause, found in findings.by_surroundings().items():
+        sums = _total(found, *_FAILURES)
+        print(f"{sums['count']:,} calls, {cause}: {sums['erred']:,} errors, {sums['unknown']:,} unknown outcomes")
+    if findings.killed is not None:
+        print(
+            f"{findings.killed.killed:,} processes killed: {findings.killed.answered:,} calls answered, "
+            f"{findings.killed.in_flight:,} in flight"
+        )
+    for each in findings.damaged:
+        claim = "" if each.is_claimed else " (SQLite keeps no checksums: nothing is claimed)"
+        print(
+            f"{each.files:,} files with a page overwritten with {each.name}: refused {each.refused:,}, "
+            f"readings told {each.told:,}, right {each.right:,}, not noticed {len(each.wrong):,}{claim}"
+        )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -18,10 +19,13 @@ from typing import Any, Final, Protocol
 
 import attrs
 
-from mobstore.backends import memory, sqlite
+from mobstore.backends import memory, sqlite, wire
 from mobstore.backends._base import Clock
 from mobstore.backends._stores import Stores
+from mobstore.backends.capabilities import FULL, Capabilities
+from mobstore.backends.wire import protocol
 from mobstore.model import MobStoreError, Operation, State, step, to_json
+from mobstore.properties.blocking import BlockingFactory, is_async
 
 _REFUSED_INPUT: Final = re.compile(r"(MobMachine input \w+) .*(is not a flow authority input)", re.DOTALL)
 
@@ -30,7 +34,13 @@ PORTS: Final = {"run": "runs", "event": "events", "metadata": "metadata", "spec"
 
 
 class Factory(Protocol):
-    """Opens a backend: each `open` gives a new handle on the same storage, until `destroy` removes it."""
+    """Opens a backend: each `open` gives a new handle on the same storage, until `destroy` removes it.
+
+    A factory may have more, all of it optional: ``capabilities``, a `Capabilities` that says what the backend
+    does not do; and ``crash()``, which lets the backend die where it stands: no handle is closed, and the next
+    `open` finds what is durable.
+    Where a factory also has ``processes = True``, a fork of it opens the same storage in its own process.
+    """
 
     name: str
 
@@ -68,6 +78,7 @@ class SqliteFactory:
     """
 
     name = "sqlite"
+    processes = True
 
     def __init__(self, place: Path | None = None) -> None:
         directory = place is None or place.is_dir()
@@ -80,17 +91,131 @@ class SqliteFactory:
         """Return a handle with connections of its own."""
         if self._scratch is None:
             self._scratch = Path(tempfile.mkdtemp(prefix="mobstore-", dir=self._directory))
-        stores = sqlite.open(self._scratch / self._file, clock=clock)
+        stores = self.connect(self._scratch / self._file, clock)
         self._open.append(stores)
         return stores
 
+    def crash(self) -> None:
+        """Go on with a copy of the files as they stand: what is left of a process that was killed."""
+        if self._scratch is not None:
+            left, self._scratch = self._scratch, Path(tempfile.mkdtemp(prefix="mobstore-", dir=self._directory))
+            for suffix in ("", "-wal"):
+                if (file := left / f"{self._file}{suffix}").exists():
+                    shutil.copy(file, self._scratch)
+            self._close()
+            shutil.rmtree(left)
+
+    def connect(self, path: Path, clock: Clock) -> Stores:
+        """Return the backend on this file."""
+        return sqlite.open(path, clock=clock)
+
     def destroy(self) -> None:
         """Close the handles and delete the file."""
-        while self._open:
-            self._open.pop().close()
+        self._close()
         if self._scratch is not None:
             shutil.rmtree(self._scratch)
             self._scratch = None
+
+    def _close(self) -> None:
+        while self._open:
+            self._open.pop().close()
+
+
+class ProgramFactory:
+    """A program that speaks the protocol of the wire (``specs/wire.md``).
+
+    A running program serves one factory after the other, and is told to empty its storage between them.
+
+    Args:
+        command: the program and its arguments, as a shell would be given them.
+        idle: programs that wait for the next factory.
+    """
+
+    def __init__(self, command: str, idle: list[wire.Program] | None = None) -> None:
+        self.name = command
+        self._idle = [] if idle is None else idle
+        self._keeps = idle is not None
+        self._program: wire.Program | None = None
+        self._handles = 0
+
+    def open(self, clock: Clock) -> Stores:
+        """Return a handle of its own, or the only one where the program has but one."""
+        program = self._program = self._program or self._started()
+        handle = self._handles if program.greeting.handles else 0
+        self._handles += 1
+        return Stores(wire.ProgramEngine(program, clock, handle))
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the program says of itself."""
+        self._program = self._program or self._started()
+        return self._program.greeting.capabilities
+
+    @property
+    def can_crash(self) -> bool:
+        """Whether the program says that it can."""
+        return self._program is not None and self._program.greeting.crash
+
+    def crash(self) -> None:
+        """Let the program die, or do as if; it is started again if it ends."""
+        assert self._program is not None, "only what was opened can crash"
+        self._program.crash()
+
+    def _started(self) -> wire.Program:
+        if self._idle:
+            return self._idle.pop()
+        program = wire.Program(shlex.split(self.name))
+        try:
+            if not program.greeting.clock:
+                raise UnknownBackend(f"{self.name} takes no time from the suite: it must answer control.clock")
+            program.call(protocol.Reset())
+        except BaseException:
+            program.kill()
+            raise
+        return program
+
+    def destroy(self) -> None:
+        """Empty the storage; a program that failed is ended.
+
+        Raises:
+            ProgramFailure: the program wrote something that nobody asked for, or cannot be emptied.
+        """
+        program, self._program, self._handles = self._program, None, 0
+        if program is None:
+            return
+        if program.failed:
+            program.kill()
+            return
+        try:
+            program.call(protocol.Reset())
+        except BaseException:
+            program.kill()
+            raise
+        if self._keeps:
+            self._idle.append(program)
+        else:
+            program.close()
+
+
+class ProgramBackend:
+    """Makes the factories of one program, and ends what it has started when it is closed."""
+
+    def __init__(self, command: str) -> None:
+        self._command = command
+        self._idle: list[wire.Program] = []
+
+    def __call__(self) -> ProgramFactory:
+        """Return a factory."""
+        return ProgramFactory(self._command, self._idle)
+
+    def close(self) -> None:
+        """End the programs.
+
+        Raises:
+            ProgramFailure: one said something more, or did not end when its input did.
+        """
+        while self._idle:
+            self._idle.pop().close()
 
 
 class ManualClock:
@@ -135,8 +260,36 @@ def outcome_of(call: Callable[[], Any]) -> Outcome:
         return Outcome(call())
     except MobStoreError as error:
         return Outcome(None, error.kind, normal_message(str(error)), error.fields())
+    except wire.ProgramHung as error:
+        raise Abandoned(error) from error
     except Exception as error:  # noqa: BLE001 - whatever a backend raises is part of the verdict
         return Outcome(None, f"not a MobStoreError: {type(error).__name__}", str(error))
+
+
+class Abandoned(BaseException):
+    """A call never came back.  Nothing that tries again may catch it: each further try would hang as long."""
+
+
+def can_crash(factory: Factory) -> bool:
+    """Whether the backend of a factory, which is open, can be let die."""
+    return hasattr(factory, "crash") and getattr(factory, "can_crash", True)
+
+
+ANY_ERROR: Final = Outcome(kind="Exception")
+"""What a call that is not there yet must come to."""
+
+
+def capabilities_of(factory: Factory) -> Capabilities:
+    """Return what a factory declares in its attribute ``capabilities``; one without declares nothing.
+
+    Raises:
+        TypeError: the attribute is no `Capabilities`.
+    """
+    declared = getattr(factory, "capabilities", FULL)
+    if not isinstance(declared, Capabilities):
+        msg = f"{factory.name}: capabilities is a {type(declared).__name__}, and no Capabilities"
+        raise TypeError(msg)
+    return declared
 
 
 def same_value(left: Any, right: Any) -> bool:
@@ -160,14 +313,19 @@ def call_port(stores: Any, operation: Operation[Any]) -> Any:
 
 
 class Reference:
-    """The model as a thing with a state, for comparison with a backend."""
+    """The model as a thing with a state, for comparison with a backend of these capabilities."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, capabilities: Capabilities = FULL) -> None:
         self.state = State()
         self._clock = clock
+        self._capabilities = capabilities
 
     def execute(self, operation: Operation[Any]) -> Any:
         """Do the call on the model; raises what the contract says."""
+        if (refusal := self._capabilities.refusal(operation)) is not None:
+            raise refusal
+        if self._capabilities.ignores(operation):
+            return 0
         self.state, answer = step(self.state, operation, self._clock())
         return answer
 
@@ -186,7 +344,8 @@ def factory_of(name: str) -> Callable[[], Factory]:
 
     Args:
         name: ``memory``, ``sqlite``, ``sqlite:PATH`` (where its files are made: a directory, or a file that does
-            not exist), or ``package.module:factory``, a callable that returns a `Factory`.
+            not exist), ``package.module:factory``, a callable that returns a `Factory`, or ``exec:COMMAND``, a
+            program that speaks the protocol of the wire.
 
     Raises:
         UnknownBackend: there is no such backend.
@@ -196,12 +355,37 @@ def factory_of(name: str) -> Callable[[], Factory]:
         return MemoryFactory
     if kind == "sqlite":
         return functools.partial(SqliteFactory, _place(Path(where))) if where else SqliteFactory
+    if kind == "exec":
+        return _program(where)
     try:
         made: Callable[[], Factory] = getattr(importlib.import_module(kind), where)
     except (ImportError, AttributeError, ValueError) as error:
-        msg = f"{name!r} is no backend: memory, sqlite, sqlite:PATH or package.module:factory ({error})"
+        known = "memory, sqlite, sqlite:PATH, exec:COMMAND or package.module:factory"
+        msg = f"{name!r} is no backend: {known} ({error})"
         raise UnknownBackend(msg) from None
-    return made
+
+    def make() -> Factory:
+        return adapted(made())
+
+    return make
+
+
+def adapted(factory: Any) -> Factory:
+    """Return a factory whose calls wait, for one whose calls do, or are awaited."""
+    waiting: Factory = BlockingFactory(factory) if is_async(factory) else factory
+    return waiting
+
+
+def _program(command: str) -> ProgramBackend:
+    try:
+        program = shlex.split(command)[0]
+    except (ValueError, IndexError) as error:
+        msg = f"exec:{command}: no command ({error})"
+        raise UnknownBackend(msg) from None
+    if shutil.which(program) is None:
+        msg = f"exec:{command}: there is no program {program!r}"
+        raise UnknownBackend(msg)
+    return ProgramBackend(command)
 
 
 def _place(path: Path) -> Path:
@@ -221,6 +405,8 @@ def factory_source(name: str) -> str:
         return "MemoryFactory()"
     if kind == "sqlite":
         return f"SqliteFactory(Path({where!r}))" if where else "SqliteFactory()"
+    if kind == "exec":
+        return f"ProgramFactory({where!r})"
     return f"__import__({kind!r}, fromlist=['_']).{where}()"
 
 

@@ -88,6 +88,8 @@ class SqliteEngine:
         connect: opens a connection; called as ``sqlite3.connect`` is, with ``uri=True``.
         trace: is told each statement before it is sent, without its values.
         handlers: how each call is done.
+        shared: what it shares with the other engines on the file (the default: with all those of this process); one
+            that has its own meets the others only in SQLite, as another process's does.
 
     Raises:
         ReadFailed: the path names no file of ours, which stays as it is.
@@ -105,6 +107,7 @@ class SqliteEngine:
         connect: Connect = sqlite3.connect,
         trace: Trace | None = None,
         handlers: Mapping[type[Operation[Any]], Handler] = HANDLERS,
+        shared: Shared | None = None,
     ) -> None:
         self._location = Location.of(path)
         self._opener = Opener(self._location, busy_timeout, connect, trace)
@@ -112,6 +115,7 @@ class SqliteEngine:
         self._wait = busy_timeout
         self._trace = trace
         self._handlers = handlers
+        self._given = shared
         self._local = threading.local()
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
         self._start(create=True)
@@ -120,7 +124,7 @@ class SqliteEngine:
         with HANDLES:
             self._identity = self._opener.prepare(create)
             key: Hashable = self._location.uri if self._identity is None else self._identity
-            self._shared = _shared.setdefault(key, Shared())
+            self._shared = _shared.setdefault(key, Shared()) if self._given is None else self._given
             self._closed = False
             _engines.add(self)
 
@@ -277,7 +281,7 @@ def _before_fork() -> None:
 
 
 def _after_fork_in_child() -> None:
-    for shared in list(_shared.values()):
+    for shared in {*_shared.values(), *(engine._shared for engine in list(_engines))}:  # noqa: SLF001
         shared.renew()
     HANDLES.release()
 

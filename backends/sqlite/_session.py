@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 from mobstore.backends._base import Clock
 from mobstore.backends.sqlite._codec import Texts
 from mobstore.backends.sqlite._errors import OutcomeUnknown, explain, is_busy
+from mobstore.backends.sqlite._shapes import Shape
 from mobstore.model import WriteFailed
 
 Trace: TypeAlias = Callable[[str], None]
@@ -26,16 +27,21 @@ ROLLBACK: Final = "ROLLBACK"
 
 
 class Shared:
-    """What this process's connections to one file share: the turn to write, and the news of appends."""
+    """What this process's connections to one file share: the turn to write, and the news of appends.
 
-    def __init__(self) -> None:
+    Args:
+        turn: makes the lock that is the turn to write.
+    """
+
+    def __init__(self, turn: Callable[[], Any] = threading.RLock) -> None:
+        self._turn = turn
         self.renew()
 
     def renew(self) -> None:
         """Start anew, in the child of a fork: no other thread of the parent came along."""
         # SQLite makes writers sleep and look again; those of one process take turns without that.  A reentrant
         # lock knows its owner, so that it can be given back even where an interrupt came with the lock.
-        self.writer = threading.RLock()
+        self.writer = self._turn()
         self.news = threading.Condition(threading.Lock())
         self.appends = 0
 
@@ -77,13 +83,26 @@ class Session:
             self._trace(sql)
         return self._cursor.execute(sql, parameters)
 
-    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Return all rows of a query."""
-        return self._send(sql, parameters).fetchall()
+    def rows(self, sql: str, parameters: Sequence[Any], shape: Shape) -> list[tuple[Any, ...]]:
+        """Return all rows of a query.
 
-    def row(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
-        """Return the only row of a query, or None."""
+        Raises:
+            ReadFailed: one has another shape.
+        """
+        rows: list[tuple[Any, ...]] = self._send(sql, parameters).fetchall()
+        for row in rows:
+            shape.check(row, self.shown)
+        return rows
+
+    def row(self, sql: str, parameters: Sequence[Any] = (), shape: Shape | None = None) -> tuple[Any, ...] | None:
+        """Return the only row of a query, or None; what reads no column of the file needs no shape.
+
+        Raises:
+            ReadFailed: it has another shape.
+        """
         row: tuple[Any, ...] | None = self._send(sql, parameters).fetchone()
+        if row is not None and shape is not None:
+            shape.check(row, self.shown)
         return row
 
     def change(self, sql: str, parameters: Sequence[Any] = ()) -> None:

@@ -7,7 +7,10 @@ from mobstore.model.values import PeerId, SupervisorPendingRotationRecord
 
 @record
 class RecordAcceptance(Input):
-    """Remote peers accepted the next authority: ``attempt`` is that authority, with the peers so far."""
+    """Remote peers accepted the next authority, or are about to be asked: ``attempt`` names them, and it.
+
+    Our callers write a peer down before they ask it, so that no peer ever trusts a key that no record knows.
+    """
 
     attempt: SupervisorPendingRotationRecord
 

@@ -1,7 +1,8 @@
 """Broken backends, each with one of the mistakes that lose data when things break, and each rejected.
 
-Some are our SQLite backend with a setting or a statement wrong; the others keep a file of their own on the
-simulated disk, and differ in one step from `careful`, which is right, and which the same checks must pass.
+Some are our SQLite backend with a setting or a statement wrong; others keep a file of their own on the simulated
+disk, and differ in one step from `careful`, which is right, and which the same checks must pass; the last are our
+memory backend with a lock or a state handled carelessly.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -21,6 +22,9 @@ from mobstore.backends.sqlite._session import Session
 from mobstore.model import Operation, ReadFailed, State, WriteFailed, evolve
 from mobstore.model.step import RunStoreState
 from mobstore.properties.faults.disk import SECTOR, Disk, DiskFailure, Event, Image
+from mobstore.properties.faults.failures import fail_calls
+from mobstore.properties.faults.interrupts import WithState, interrupt_calls
+from mobstore.properties.faults.power import CHANGING, Level, cut_calls
 from mobstore.properties.faults.storage import Contents, SqliteStorage, Storage, tuned
 
 # --- a store that keeps its state in files of its own -------------------------------------------------------
@@ -233,6 +237,10 @@ def _with_settings(mode: str, synchronous: str) -> Callable[..., sqlite3.Connect
 # --- all of them --------------------------------------------------------------------------------------------
 
 
+_SMALLEST: Final = next(call for call in CHANGING if call.call == "put_supervisor_authority")
+"""Writes the least of all calls that need no other before them."""
+
+
 @attrs.frozen
 class BrokenStorage:
     """A store with one mistake, and what must reject it: ``power`` cuts, or ``failures`` of the disk."""
@@ -240,6 +248,90 @@ class BrokenStorage:
     storage: Storage
     mistake: str
     by: str = "power"
+
+    def given_away(self, level: Level, seed: int) -> str:
+        """Return the crash point, or the failure, that gives the mistake away, or nothing."""
+        if self.by == "failures":
+            harms = (harm for found in fail_calls(self.storage, level, seed) for harm in found.harms)
+            return next((harm.story() for harm in harms), "")
+        tallies = cut_calls(self.storage, level, seed, (_SMALLEST, *CHANGING), until_loss=True)
+        losses = (loss for tally in tallies for loss in tally.losses)
+        return min(losses, key=lambda loss: loss.size).crash_point if tallies[-1].losses else ""
+
+
+@attrs.frozen
+class BrokenEngine:
+    """A memory backend with one mistake, which an interruption must reject."""
+
+    engine: type[WithState]
+    mistake: str
+    by: ClassVar[str] = "interrupts"
+
+    def given_away(self, level: Level, seed: int) -> str:
+        """Return the interruption that gives the mistake away, or nothing."""
+        del level, seed
+        harms = (harm for found in interrupt_calls(1, engine=self.engine) for harm in found.harms)
+        return next(harms, "")
+
+
+# --- our memory backend with a mistake ----------------------------------------------------------------------
+
+
+class _EntersInPython(WithState):
+    """Wakes subscribers under the condition, whose ``__enter__`` is a function of Python."""
+
+    def wake(self) -> None:
+        """Let everybody who waits look again."""
+        with self._events.changed:
+            self._events.changed.notify_all()
+
+    def execute(self, operation: Operation[Any]) -> Any:
+        """Do the call, and wake whoever waits."""
+        answer = super().execute(operation)
+        self.wake()
+        return answer
+
+
+class _ReleasesByHand(WithState):
+    """Takes the lock without a ``with``."""
+
+    def execute(self, operation: Operation[Any]) -> Any:
+        """Do the call."""
+        store, handle = self._calls[type(operation)]
+        store.lock.acquire()
+        store.state, answer = handle(store.state, operation, self._clock())
+        store.lock.release()
+        return answer
+
+
+class _InTwoSteps(WithState):
+    """Writes the runs, and a moment later their authority logs."""
+
+    def execute(self, operation: Operation[Any]) -> Any:
+        """Do the call."""
+        store, _ = self._calls[type(operation)]
+        before = store.state
+        answer = super().execute(operation)
+        if operation.call.endswith("_with_authority"):
+            after, store.state = store.state, before
+            plain: Any = type(operation).__mro__[1]
+            super().execute(plain(**{name: getattr(operation, name) for name in plain.parameters()}))
+            store.state = after
+        return answer
+
+
+class _WakesAfterwards(WithState):
+    """Wakes subscribers when it has given the lock back."""
+
+    def execute(self, operation: Operation[Any]) -> Any:
+        """Do the call, and wake whoever waits."""
+        store, handle = self._calls[type(operation)]
+        if operation.reads:
+            return super().execute(operation)
+        with store.lock:
+            store.state, answer = handle(store.state, operation, self._clock())
+        self.wake()
+        return answer
 
 
 def _sqlite(name: str, mistake: str, by: str = "power", **options: Any) -> BrokenStorage:
@@ -292,4 +384,14 @@ BROKEN: Final = {
         _files("name-not-durable", "the directory is not synchronised after a file was renamed", _name_not_synced),
     )
 }
-"""The broken stores by name."""
+"""The broken stores on a disk by name."""
+
+BROKEN_ENGINES: Final = {
+    "lock-taken-in-python": BrokenEngine(_EntersInPython, "subscribers are woken under a lock that Python takes"),
+    "lock-released-by-hand": BrokenEngine(_ReleasesByHand, "a lock is taken and given back without a with"),
+    "log-in-a-second-step": BrokenEngine(_InTwoSteps, "the authority log is written a moment after the run"),
+    "woken-afterwards": BrokenEngine(_WakesAfterwards, "an append lets the lock go before it wakes subscribers"),
+}
+"""The broken memory backends by name."""
+
+EVERY_BROKEN: Final[Mapping[str, BrokenStorage | BrokenEngine]] = {**BROKEN, **BROKEN_ENGINES}

@@ -12,9 +12,10 @@ A "no" comes with the shortest counterexample found.  A "yes" says what was trie
 
 from __future__ import annotations
 
+import itertools
 import random
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from typing import Any, Final
 
@@ -76,15 +77,38 @@ class Entry:
         """Whether everything was kept whatever happened."""
         return all(keeping.is_safe for keeping in self.kept.values())
 
+    @property
+    def name(self) -> str:
+        """The settings, for people."""
+        return f"{self.mode}, {self.synchronous}"
+
+    @property
+    def images(self) -> int:
+        """How many images were recovered."""
+        return sum(kept.images for kept in self.kept.values())
+
+    def lost(self, cause: str) -> str | None:
+        """Return the first of `PROMISES` that did not hold, if there is one."""
+        return next((promise for promise in PROMISES if not self.kept[cause].keeps(promise)), None)
+
+    def fate(self, cause: str) -> str:
+        """Return what was kept, in words."""
+        lost = self.lost(cause)
+        return "everything" if lost is None else f"not {lost}"
+
 
 @attrs.frozen
 class Certificate:
-    """What was found of every pair of settings, by which SQLite, and how much was tried."""
+    """What was found of every pair of settings, by which SQLite, and how much was tried.
+
+    ``lied_to`` is what the settings of the backend kept on a disk that only says that it has synchronised.
+    """
 
     sqlite: str
     level: str
     seed: int
     entries: tuple[Entry, ...]
+    lied_to: Entry
 
     @property
     def safe(self) -> frozenset[tuple[str, int]]:
@@ -98,9 +122,65 @@ class Certificate:
         """Whether the settings that the SQLite backend insists on kept everything."""
         return REQUIRED_SETTINGS in self.safe
 
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return the rows of its table: settings, what was kept by cause, and images; the lying disk last."""
+        entries = [(entry.name, entry) for entry in self.entries]
+        entries.append((f"{self.lied_to.name}, the disk lies", self.lied_to))
+        return [(name, *(entry.fate(cause) for cause in CAUSES), f"{entry.images:,}") for name, entry in entries]
+
     def to_json(self) -> dict[str, Any]:
         """Return the certificate as plain JSON."""
         return attrs.asdict(self) | {"safe": sorted(map(list, self.safe)), "backend": list(REQUIRED_SETTINGS)}
+
+    # --- the page -------------------------------------------------------------------------------------------
+
+    @property
+    def origin(self) -> str:
+        """What it was made on, and how."""
+        return f"Made on SQLite {self.sqlite}, profile {self.level}, seed {self.seed}."
+
+    @property
+    def safe_line(self) -> str:
+        """The settings that kept everything, in a line."""
+        names = (f"{mode}, {SYNCHRONOUS[number]}" for mode, number in sorted(self.safe))
+        return f"Safe: {'; '.join(names)}."
+
+    def page(self) -> str:
+        """Return it as the page that is published."""
+        table = [COLUMNS, ("---",) * len(COLUMNS), *self.rows()]
+        lines = [_INTRODUCTION, self.origin, "", self.safe_line, ""]
+        lines += [f"| {' | '.join(row)} |" for row in table]
+        for entry in (*self.entries, self.lied_to):
+            lies = ", on a disk that lies" if entry is self.lied_to else ""
+            for cause in CAUSES:
+                lost = entry.lost(cause)
+                if lost is not None:
+                    story = entry.kept[cause].broken[lost]
+                    lines += ["", f"## {entry.name}{lies}: {cause}, not {lost}", "", "```", story, "```"]
+        return "\n".join(lines) + "\n"
+
+    def drift(self, page: str) -> str:
+        """Return how a stored page differs: all of it when made in the same way, else the safe settings."""
+        if self.origin in page:
+            return "" if page == self.page() else f"is stale, though made on SQLite {self.sqlite} too"
+        return "" if self.safe_line in page else f"names other safe settings than were found now ({self.safe_line})"
+
+
+COLUMNS: Final = ("journal mode, synchronous", *CAUSES, "images")
+"""The heads of the columns of `Certificate.rows`."""
+
+_INTRODUCTION: Final = """# Durability certificate
+
+What each journal mode of SQLite keeps, with each setting of `synchronous`, when a process is killed and when the
+power is cut. Made by `make certificate`, and not edited. A simulated disk under the real SQLite forgets any part of
+what was not synchronised; after every change that a few transactions make to it, images of what may survive are
+recovered. *Intact*: SQLite can read the file and finds nothing broken. *Atomic*: every transaction is there as a
+whole or not at all. *Durable*: every transaction is there that had been committed. A "not" has its counterexample
+below; "everything" says that none was found in so many images, and is no proof.
+
+The SQLite backend uses, and insists on, `journal_mode=WAL` with `synchronous=FULL`. No setting helps on a disk that
+only says that it has synchronised (last row).
+"""
 
 
 class _Reader:
@@ -142,13 +222,14 @@ class _Reader:
         return "", f"transaction {number} is the last one there", number
 
 
-def examine(mode: str, synchronous: str, level: Level, seed: int) -> Entry:
-    """Try one pair of settings."""
+def examine(mode: str, synchronous: str, level: Level, seed: int, *, lies: bool = False) -> Entry:
+    """Try one pair of settings; the disk ``lies`` from the first transaction on."""
     disk, trial = Disk(), _Trial(random.Random(f"{seed} {mode} {synchronous}"), level.drawn)  # noqa: S311 - no secret
     seed_randomness(seed + 1)
     with mounted(disk) as uri, closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
         _set_up(connection, mode, synchronous)
         disk.flush()
+        disk.lies = lies
         platter, read = disk.platter(), len(disk.log)
         platter.advance(disk.log)
         for number, statements in enumerate(_TRANSACTIONS, 1):
@@ -229,8 +310,11 @@ def _set_up(connection: sqlite3.Connection, mode: str, synchronous: str) -> None
     connection.execute(f"PRAGMA synchronous = {synchronous}")
 
 
-def certify(level: Level, seed: int) -> Iterator[Entry]:
-    """Try every journal mode with every setting of ``synchronous``."""
-    for mode in MODES:
-        for synchronous in SYNCHRONOUS:
-            yield examine(mode, synchronous, level, seed)
+PAIRS: Final = tuple(itertools.product(MODES, SYNCHRONOUS))
+"""Every journal mode with every setting of ``synchronous``."""
+
+
+def examine_lied_to(level: Level, seed: int) -> Entry:
+    """Try the settings of the backend on a disk that lies."""
+    mode, number = REQUIRED_SETTINGS
+    return examine(mode, SYNCHRONOUS[number], level, seed, lies=True)

@@ -1,8 +1,8 @@
 """A damaged file: whatever page of it is overwritten, a call tells so or answers what is right.
 
 SQLite keeps no checksum of its pages: a bit that flips inside a stored value is not noticed by it, and only by us
-where the value then has no form.  So whole pages are overwritten here, with zeros, ones, noise; and, which SQLite
-does not always notice either, with another page of the file, as when a disk puts a write in the wrong place.
+where the value then has no form.  So whole pages are overwritten here, with zeros, ones, noise; and, which nobody
+always notices, with another page of the file, as when a disk puts a write in the wrong place.
 """
 
 from __future__ import annotations
@@ -36,11 +36,13 @@ def _misplaced(content: bytes, number: int, rng: random.Random) -> bytes:
     return _page(content, rng.choice(others))
 
 
+_MISPLACED: Final = "another page"
+
 SPOILS: Final[Mapping[str, Spoil]] = {
     "zeros": lambda _content, _number, _rng: bytes(_PAGE),
     "ones": lambda _content, _number, _rng: b"\xff" * _PAGE,
     "noise": lambda _content, _number, rng: rng.randbytes(_PAGE),
-    "another page": _misplaced,
+    _MISPLACED: _misplaced,
 }
 
 
@@ -54,6 +56,11 @@ class Damage:
     told: int = 0
     right: int = 0
     wrong: list[str] = attrs.field(factory=list)
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether all of it must be noticed: of its own pages in a wrong place SQLite does not notice all."""
+        return self.name != _MISPLACED
 
 
 def damage_pages(seed: int) -> Iterator[Damage]:

@@ -54,9 +54,13 @@ def _disk_failure(call: str, fault: Fault, operation: str) -> str:
 
 @attrs.define
 class Failures:
-    """What was tried of a call, and what it came to: calls that answered, erred, or could not tell."""
+    """What was tried of a call, and what it came to: calls that answered, erred, or could not tell.
+
+    ``cause`` is what failed, where that is always the same.
+    """
 
     name: str
+    cause: str = ""
     tried: int = 0
     answered: int = 0
     erred: int = 0
@@ -99,16 +103,20 @@ class _Trial:
         self._error = ReadFailed if call.reads else WriteFailed
 
     def run(self, level: Level, seed: int) -> Failures:
-        """Fail at every ``level.faults``-th operation of the disk, and at every statement."""
+        """Fail at every ``level.faults``-th operation of the disk, and at every statement.
+
+        A level that leaves operations out raises only one of `ERRORS` at each statement, in turn.
+        """
         found = Failures(self._call.call)
         for number, (full, lasting) in enumerate(KINDS):
             at = (seed + number) % level.faults
             while self._fail(found, Fault(at, full, lasting)):
                 at += level.faults
-        for error in ERRORS:
-            at = 0
+        stride = min(level.faults, len(ERRORS))
+        for number, error in enumerate(ERRORS):
+            at = (seed + number) % stride
             while self._interrupt(found, at, error):
-                at += 1
+                at += stride
         return found
 
     def _fail(self, found: Failures, fault: Fault) -> bool:

@@ -3,7 +3,8 @@
 What a signal handler raises (``KeyboardInterrupt``) comes up where the interpreter looks for it: after a call, at
 the beginning of a function, at the end of a loop's body.  A ``MemoryError`` comes up in any instruction that does
 more than move a value, one that compares a caller's values included.  A trace function raises before each such
-instruction of a call; then the store is in the state before or after, no lock is held, and the next call works.
+instruction of a call; then the store is in the state before or after, no lock is held, a subscriber that slept has
+been woken if there is an event for it, and the next call works.
 
 Two instructions that leave a ``with`` are no such points: nothing comes between the last instruction of its body
 and the release of its lock, for which the interpreter allocates nothing and looks for nothing.
@@ -15,6 +16,7 @@ import dis
 import functools
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any, Final
@@ -122,17 +124,35 @@ def _interrupt(
     after, _ = step(state, call, clock())
     looks = (expected_look(state, clock()), expected_look(after, clock()))
     counter = _Injector(None, KeyboardInterrupt)
-    _traced(Stores(kind(clock, state)), call, counter)
+    backend = kind(clock, state)
+    asleep(backend)
+    _traced(Stores(backend), call, counter)
     for number, at in enumerate(range(0, counter.points, every)):
         injector = _Injector(at, ERRORS[number % len(ERRORS)])
         backend = kind(clock, state)
         stores = Stores(backend)
+        sleeper = asleep(backend)
         raised = _traced(stores, call, injector)
         found.points += 1
+        missed = sleeper.locked() and backend.stores["event"].state.appended != state.event.appended
         verdict = _verdict(backend, stores, (state, after), looks, raised, found)
+        if missed and not verdict:
+            verdict = "an event was appended, and a subscriber sleeps on"
         if verdict:
             found.harms.append(f"{call.call} interrupted in {injector.where}: {verdict}")
     return found
+
+
+def asleep(engine: WithState) -> threading.Lock:
+    """Let a subscriber sleep until the feed is told of news; the lock is released when it is woken.
+
+    It stands for a thread in ``Condition.wait``, which waits for such a lock.
+    """
+    sleeper = threading.Lock()
+    sleeper.acquire()
+    changed: Any = engine.stores["event"].changed
+    changed._waiters.append(sleeper)  # noqa: SLF001 - no thread has to be waited for
+    return sleeper
 
 
 def _traced(stores: Stores, call: Operation[Any], injector: _Injector) -> BaseException | None:

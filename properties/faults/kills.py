@@ -1,8 +1,9 @@
 """Processes that are killed while they write, and others that go on: what was answered is there, each call whole.
 
 Several processes work on one file on the real disk: one call adds one to two cells of a run and to its authority
-log, the next appends a batch of two events.  One after another is killed with SIGKILL at any moment and another
-takes its place.  Each notes a call before it and after it has answered, in a file of its own, which outlives it.
+log, the next appends a batch of two events.  One after another is killed with SIGKILL, after any number of calls
+and anywhere in the next, and another takes its place.  Each notes a call before it and after it has answered, in a
+file of its own, which outlives it.
 
 The processes are forked by one that does nothing else (``python -m mobstore.properties.faults.kills``), so that
 neither threads nor handles of the caller come along.
@@ -32,8 +33,11 @@ from mobstore.properties import pools
 
 WORKERS: Final = 4
 _RUN: Final = evolve(pools.RUNS[3], {"status": MobRunStatus.RUNNING, "completed_at": None})
-_LONGEST_PAUSE: Final = 0.06
-"""Seconds between two kills, at most."""
+_MOST_NOTES: Final = 40
+"""How many notes a process has made, at most, when its time has come."""
+_LONGEST_PAUSE: Final = 0.004
+"""How many seconds after that it is killed, at most."""
+_PATIENCE: Final = 30.0
 
 
 @attrs.frozen
@@ -122,9 +126,10 @@ def _kill(directory: Path, kills: int, rng: random.Random) -> tuple[int, list[st
     workers = {number: _begin(directory, number) for number in range(min(WORKERS, kills))}
     following, killed = len(workers), 0
     while workers:
-        time.sleep(rng.random() * _LONGEST_PAUSE)
         number = rng.choice(sorted(workers))
         process = workers.pop(number)
+        _await_notes(directory / f"notes-{number}", rng.randrange(_MOST_NOTES))
+        time.sleep(rng.random() * _LONGEST_PAUSE)
         os.kill(process, signal.SIGKILL)
         _, status = os.waitpid(process, 0)
         if os.WIFEXITED(status):
@@ -134,6 +139,13 @@ def _kill(directory: Path, kills: int, rng: random.Random) -> tuple[int, list[st
             workers[following] = _begin(directory, following)
             following += 1
     return killed, problems
+
+
+def _await_notes(notes: Path, least: int) -> None:
+    """Wait until a process has made so many notes; other processes may take long to let it."""
+    deadline = time.monotonic() + _PATIENCE
+    while (not notes.exists() or notes.stat().st_size < least) and time.monotonic() < deadline:
+        time.sleep(0.001)
 
 
 def _examine(directory: Path) -> tuple[int, int, list[str]]:

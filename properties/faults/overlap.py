@@ -151,6 +151,11 @@ class Schedule:
         )
         return f"handles {plans}; turns {''.join(map(str, self._scheduler.order))}"
 
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """The names of the calls, each once."""
+        return tuple(sorted({call.call for plan in self.plans for call in plan}))
+
     def run(self) -> None:
         """Make the calls."""
         with ExitStack() as stack:
@@ -238,16 +243,16 @@ def _make(state: State, operation: Operation[Any], now: int) -> tuple[State, Out
     return after, outcome
 
 
-def cut_schedules(storage: Storage, level: Level, seed: int) -> Iterator[Tally]:
-    """Cut the power at every point of schedules of overlapping calls.
+def cut_schedules(storage: Storage, level: Level, seed: int, numbers: range | None = None) -> Iterator[Tally]:
+    """Cut the power at every point of schedules of overlapping calls; ``numbers`` says which of the level's.
 
     Raises:
         AssertionError: a schedule has no sequential order even without a power cut.
     """
-    for number in range(level.schedules):
+    for number in range(level.schedules) if numbers is None else numbers:
         schedule = Schedule(storage, seed + number)
         schedule.run()
-        tally = Tally(schedule.name)
+        tally = Tally(schedule.name, schedule.calls)
         cutter = Cutter(Judge(storage, schedule.clock), level, seed + number)
         platter = schedule.disk.platter()
         platter.advance(schedule.disk.log[: schedule.begun])

@@ -63,8 +63,8 @@ LEVELS: Final = {
     level.name: level
     for level in (
         Level("quick", drawn=1, recoveries=40, faults=7, schedules=4, kills=5),
-        Level("ci", drawn=2, recoveries=24, faults=6, schedules=30, kills=30),
-        Level("long", drawn=24, recoveries=2, faults=1, schedules=1000, kills=400),
+        Level("ci", drawn=2, recoveries=60, faults=6, schedules=20, kills=30),
+        Level("long", drawn=12, recoveries=60, faults=1, schedules=300, kills=400),
     )
 }
 
@@ -90,6 +90,16 @@ class Loss:
     def size(self) -> int:
         """How long its story is."""
         return self.point + len(self.pending)
+
+    @property
+    def crash_point(self) -> str:
+        """When the power failed, and what came of it, in a line."""
+        after = f"after {self.shown(self.log[self.point - 1])}" if self.point else "before any change"
+        answered = "which had answered" if self.answered else "which had not answered"
+        survived = f"survived of {len(self.pending)} pending changes: {self.survived.pattern}"
+        return (
+            f"{self.doing}, {answered}, cut {after} ({self.point} of {len(self.log)}); {survived}; {self.verdict}"
+        )
 
     def shown(self, event: Event) -> str:
         """Return an event in words."""
@@ -124,10 +134,12 @@ class Tally:
     """What was tried of a call: changes of the disk, points at which the power failed, and what came of it.
 
     ``images`` counts what was recovered, equal ones of one crash point once; ``recoveries`` those that came out of
-    a recovery that was cut off; ``unchanged`` and ``changed`` say in which state the store was then.
+    a recovery that was cut off; ``unchanged`` and ``changed`` say in which state the store was then.  ``calls``
+    names the calls of a schedule, each once.
     """
 
     name: str
+    calls: tuple[str, ...] = ()
     changes: int = 0
     points: int = 0
     images: int = 0

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import enum
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -126,6 +126,31 @@ class History:
             self.inv[row],
             self.res[row],
         )
+
+    def take(self, rows: Iterable[int]) -> History:
+        """Return the history of some of the calls; their events keep their places."""
+        chosen, taken = sorted(rows), History()
+        for name in History.__slots__:
+            column = getattr(self, name)
+            setattr(taken, name, [column[row] for row in chosen])
+        return taken
+
+    @classmethod
+    def of(cls, calls: Iterable[Call]) -> History:
+        """Return the history of calls that say their places themselves; their rows are given anew."""
+        history = cls()
+        for call in sorted(calls, key=lambda call: call.inv):
+            history.process.append(call.process)
+            history.f.append(call.f)
+            history.key.append(call.key)
+            history.value.append(call.value)
+            history.answer.append(call.answer)
+            history.outcome.append(call.outcome)
+            history.inv.append(call.inv)
+            history.res.append(call.res if call.outcome.is_known else NEVER)
+            history.began.append(None)
+            history.ended.append(None)
+        return history
 
 
 @attrs.frozen

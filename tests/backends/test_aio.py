@@ -2,12 +2,16 @@
 
 import asyncio
 import inspect
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from mobstore.backends import aio, memory, ports, sqlite
-from mobstore.model import Internal, MobRunStatus, NewMobEvent, NotFound, evolve
+from mobstore.model import Internal, MobRunStatus, NewMobEvent, NotFound, ReadFailed, WriteFailed, evolve
 from mobstore.properties import pools, smoke
 from mobstore.properties.subject import PORTS, call_port, outcome_of, same_outcome
 
@@ -157,3 +161,94 @@ def test_both_faces_have_the_names_and_parameters_of_the_trait(name):
         left, right = (inspect.signature(getattr(port, method)) for port in (plain, awaited))
         assert list(left.parameters) == list(right.parameters)
         assert inspect.iscoroutinefunction(getattr(awaited, method)) == (method != "subscribe")
+
+
+def test_a_closed_face_refuses_calls(tmp_path):
+    """And does not leave them waiting."""
+
+    async def main():
+        face = aio.AsyncStores(sqlite.open(tmp_path / "stores.db"))
+        first = asyncio.gather(*(face.specs.put_spec("mob", {}) for _ in range(5)))
+        await asyncio.sleep(0)
+        await face.close()
+        assert await first == [1, 2, 3, 4, 5]
+        await face.close()
+        with pytest.raises(ReadFailed, match="the asyncio face is closed"):
+            await face.specs.list_specs()
+        with pytest.raises(WriteFailed, match="the asyncio face is closed"):
+            await face.specs.put_spec("mob", {})
+
+    asyncio.run(main())
+
+
+NO_THREADS = """
+import asyncio, resource, sys, threading
+from mobstore.backends import aio, sqlite
+from mobstore.model import Internal, NewMobEvent
+
+def refuse_threads():
+    threading.stack_size(1 << 30)
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 29), resource.RLIM_INFINITY))
+
+def allow_threads():
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    threading.stack_size(0)
+
+def refused(call):
+    try:
+        call()
+    except Internal as error:
+        print(error)
+
+async def main():
+    stores = sqlite.open(sys.argv[1])
+    refuse_threads()
+    refused(lambda: aio.AsyncStores(stores))
+    allow_threads()
+    async with aio.AsyncStores(stores) as face:
+        refuse_threads()
+        refused(face.events.subscribe)
+        event = await face.events.append(NewMobEvent("mob", {"type": "x"}))
+        allow_threads()
+        subscription = face.events.subscribe()
+        event = await face.events.append(NewMobEvent("mob", {"type": "x"}))
+        assert (await subscription.drain(30)).events == (event,)
+        subscription.close()
+    print(event.cursor)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads the size of a process as Linux shows it")
+def test_where_no_thread_can_be_started_the_face_says_so(tmp_path):
+    """What was opened goes on working, and nothing is left waiting for a thread."""
+    command = [sys.executable, "-c", NO_THREADS, str(tmp_path / "stores.db")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.splitlines() == [
+        "Internal error: the asyncio face needs threads of its own: can't start new thread",
+        "Internal error: an awaited subscription needs a thread of its own: can't start new thread",
+        "2",
+    ], done.stderr
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_the_face_of_the_process_that_forked_this_one_is_refused(tmp_path):
+    """Its threads did not come along, and nobody would answer."""
+    runner = asyncio.Runner()
+    face = aio.AsyncStores(sqlite.open(tmp_path / "stores.db"))
+    runner.run(face.specs.put_spec("mob", {}))
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            with asyncio.Runner() as other, pytest.raises(WriteFailed, match="belongs to the process that forked"):
+                other.run(face.specs.put_spec("mob", {}))
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert runner.run(face.specs.put_spec("mob", {})) == 2
+    runner.run(face.close())
+    runner.close()

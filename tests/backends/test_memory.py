@@ -1,5 +1,6 @@
 """The memory backend: snapshots, threads, subscriptions, closing."""
 
+import os
 import threading
 import time
 
@@ -7,7 +8,9 @@ import pytest
 
 from mobstore.backends import memory
 from mobstore.model import FEED_CAPACITY, Internal, MobRunStatus, NewMobEvent, ReadFailed, WriteFailed, evolve
+from mobstore.model import operations as ops
 from mobstore.properties import pools
+from mobstore.properties.subject import outcome_of
 
 RUN = evolve(pools.RUNS[0], {"status": MobRunStatus.RUNNING})
 EVENT = NewMobEvent("mob", {"type": "mob_reset"})
@@ -133,3 +136,38 @@ def test_another_bundle_is_on_the_same_storage():
     stores = memory.open()
     stores.another().specs.put_spec("mob", {"a": 1})
     assert stores.specs.get_spec("mob")[1] == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_child_is_refused_its_parent_s_storage():
+    """Nobody would see what it writes; and it waits for no lock that a thread of the parent held."""
+    stores = memory.open()
+    subscription = stores.events.subscribe()
+    engine = stores.engine
+    with engine._calls[ops.Append][0].lock:
+        child = os.fork()
+        if not child:
+            leave_refused(stores, subscription)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert stores.events.append(EVENT).cursor == 1
+    assert len(subscription.drain(0).events) == 1
+
+
+def leave_refused(stores, subscription):
+    """Exit with 0 when all is refused that uses the storage, and a new one works."""
+    rule = "the storage is in the memory of the process that forked this one"
+    calls = (
+        lambda: stores.events.append(EVENT),
+        stores.events.latest_cursor,
+        stores.events.subscribe,
+        lambda: subscription.drain(5),
+        stores.reopen,
+    )
+    code = 2
+    try:
+        refused = [outcome_of(call).message.endswith(rule) for call in calls]
+        stores.close()
+        refused.append(outcome_of(stores.events.latest_cursor).message.endswith(rule))
+        code = int(not all(refused) or memory.open().events.append(EVENT).cursor != 1)
+    finally:
+        os._exit(code)

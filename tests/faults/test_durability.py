@@ -1,18 +1,24 @@
 """On a simulated disk nothing that was answered is lost, and every broken store is found out."""
 
 import json
+import sqlite3
+from functools import partial
+from pathlib import Path
 
+import attrs
 import pytest
 
 from mobstore.backends.sqlite import REQUIRED_SETTINGS
-from mobstore.properties import cli
-from mobstore.properties.faults import vfs
+from mobstore.properties import cli, durability
+from mobstore.properties.faults import kills, vfs
 from mobstore.properties.faults.broken import BROKEN, CAREFUL
-from mobstore.properties.faults.certificate import SYNCHRONOUS, examine
+from mobstore.properties.faults.certificate import SYNCHRONOUS, Certificate, examine, examine_lied_to
 from mobstore.properties.faults.failures import fail_calls
 from mobstore.properties.faults.power import CHANGING, LEVELS, cut_calls, sqlite_storages
 
 QUICK = LEVELS["quick"]
+SMALL = attrs.evolve(QUICK, name="small", drawn=0)
+PAGE = durability.PAGE.read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -31,6 +37,29 @@ def test_settings_keep_what_sqlite_says_they_keep(mode, synchronous, lost):
     assert power.images > 100
     assert set(power.broken) <= lost
     assert bool(power.broken) == bool(lost)
+    if f"Made on SQLite {sqlite3.sqlite_version}, profile quick, seed 1." in PAGE:
+        assert f"| {entry.name} | {entry.fate('process killed')} | {entry.fate('power cut')} |" in PAGE
+        assert all(power.broken[promise] in PAGE for promise in [entry.lost("power cut")] if promise)
+
+
+def test_a_stale_certificate_is_told():
+    """Made in the same way it must be the same; made otherwise, the same settings must be safe."""
+    entry, lied_to = examine("wal", "FULL", SMALL, 1), examine_lied_to(SMALL, 1)
+    certificate = Certificate("3.99.0", "small", 1, (entry,), lied_to)
+    page = certificate.page()
+    assert "Safe: wal, FULL." in page
+    assert certificate.drift(page) == ""
+    assert certificate.drift(page.replace("everything", "nothing")) == "is stale, though made on SQLite 3.99.0 too"
+    older = page.replace("3.99.0", "3.7.0").replace("everything", "nothing")
+    assert certificate.drift(older) == ""
+    assert "names other safe settings" in certificate.drift(older.replace("Safe: wal, FULL", "Safe: off, OFF"))
+
+
+def test_the_published_certificate_covers_the_backend():
+    """And says so."""
+    mode, number = REQUIRED_SETTINGS
+    (safe,) = (line for line in PAGE.splitlines() if line.startswith("Safe: "))
+    assert f"{mode}, {SYNCHRONOUS[number]}" in safe
 
 
 def test_the_backend_insists_on_settings_that_keep_everything():
@@ -52,21 +81,28 @@ def test_a_disk_that_fails_in_any_call_harms_nothing():
     assert sum(each.erred for each in found) > 500
 
 
-@pytest.mark.parametrize("name", [name for name, broken in BROKEN.items() if broken.by == "power"])
+@pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_store_loses_or_tears_something_and_is_found_out(name):
-    tallies = cut_calls(BROKEN[name].storage, QUICK, 1, until_loss=True)
-    losses = [loss for tally in tallies for loss in tally.losses]
-    assert losses, BROKEN[name].mistake
-    assert "power cut; survived of what was pending" in losses[0].story()
+    """With the crash point, or the failure, that gave it away."""
+    assert "; survived of" in (told := BROKEN[name].given_away(QUICK, 1)) or "then it answered" in told
+
+
+def test_a_loss_tells_its_story():
+    """What was done to the disk, what was not durable, and what was left."""
+    tallies = cut_calls(BROKEN["name-not-durable"].storage, QUICK, 1, until_loss=True)
+    story = min((loss for tally in tallies for loss in tally.losses), key=lambda loss: loss.size).story()
+    for line in (
+        "    4. create state",
+        "  the call has answered",
+        "  power cut; survived of what was pending: none",
+        "    lost: create state",
+        "  then get_run differs",
+    ):
+        assert f"{line}\n" in story or line in story
 
 
 def test_a_careful_store_of_another_kind_passes():
     assert not [loss for tally in cut_calls(CAREFUL, QUICK, 1) for loss in tally.losses]
-
-
-@pytest.mark.parametrize("name", [name for name, broken in BROKEN.items() if broken.by == "failures"])
-def test_a_failure_that_is_swallowed_is_found_out(name):
-    assert any(each.harms for each in fail_calls(BROKEN[name].storage, QUICK, 1))
 
 
 def test_a_python_whose_sqlite_cannot_be_reached_is_told(monkeypatch, capsys):
@@ -78,15 +114,80 @@ def test_a_python_whose_sqlite_cannot_be_reached_is_told(monkeypatch, capsys):
     assert "hides its functions" in capsys.readouterr().err
 
 
+def test_a_disk_that_lies_is_told_from_one_that_does_not():
+    """The settings of the backend keep nothing there, and everything on a disk that is honest."""
+    lied_to = examine_lied_to(QUICK, 1)
+    assert (lied_to.mode, SYNCHRONOUS.index(lied_to.synchronous)) == REQUIRED_SETTINGS
+    assert lied_to.kept["process killed"].is_safe
+    assert set(lied_to.kept["power cut"].broken) == {"intact", "atomic", "durable"}
+
+
+def reported(capsys, monkeypatch, *parts, arguments=()):
+    """Run the command with these parts, and return its exit code and what it printed."""
+    monkeypatch.setattr(durability, "parts", lambda *_: parts)
+    monkeypatch.setattr(durability, "PAGE", Path("no such page"))
+    code = cli.main(["durability", "--seed", "3", *arguments])
+    return code, capsys.readouterr().out
+
+
+KEPT = partial(durability._kept, "wal", "FULL", QUICK, 3)
+LIED_TO = partial(durability._lied_to, QUICK, 3)
+POWER = partial(durability._power, 0, QUICK, 3)
+
+
 def test_the_command_reports_what_it_tried(monkeypatch, capsys):
-    monkeypatch.setattr("mobstore.properties.durability.certify", lambda *_: [examine("wal", "FULL", QUICK, 3)])
-    monkeypatch.setattr("mobstore.properties.durability.fail_calls", lambda *_: [])
-    monkeypatch.setattr("mobstore.properties.durability._others", lambda *_: [])
-    assert cli.main(["durability", "--seed", "3", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    """In JSON with the numbers of each call, in processes of its own."""
+    parts = (KEPT, LIED_TO, POWER, partial(durability._overlap, 0, QUICK, 3, 0), partial(durability._damage, 3))
+    code, out = reported(capsys, monkeypatch, *parts, arguments=["--json", "--jobs", "2"])
+    told = json.loads(out)
+    assert code == 0
     assert told["certificate"]["safe"] == [["wal", 2]]
     assert told["harms"] == []
-    assert {call["name"] for call in told["calls"]} >= {"cas_grant_node_slot", "append"}
-    monkeypatch.setattr("mobstore.properties.durability.certify", lambda *_: [examine("wal", "OFF", QUICK, 3)])
-    assert cli.main(["durability", "--seed", "3"]) == 1
-    assert "did not keep everything" in capsys.readouterr().out
+    calls = {call["name"]: call for call in told["calls"]}
+    assert calls.keys() >= {"cas_grant_node_slot", "append"}
+    assert calls["append"]["images"] > 20
+    assert sum(call["schedules"] for call in calls.values()) > told["schedules"]["count"] == QUICK.schedules
+    assert [each["name"] for each in told["damage"]] == ["zeros", "ones", "noise", "another page"]
+
+
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [
+        (lambda: durability.Exposed("sync-forgotten", "a mistake", ""), "a mistake, and nothing gave it away"),
+        (lambda: cut_calls(BROKEN["write-behind"].storage, QUICK, 1), "$.ok: {"),
+        (lambda: kills.Kills(1, 2, 3, ("half a batch is there",)), "half a batch is there"),
+        (lambda: durability.LiedTo(examine("wal", "FULL", QUICK, 3)), "was not told from one that does not"),
+    ],
+)
+def test_the_command_fails_for_whatever_was_harmed(monkeypatch, capsys, part, told):
+    """With 1, and says what."""
+    code, out = reported(capsys, monkeypatch, KEPT, LIED_TO, part, arguments=["--jobs", "1"])
+    assert code == 1
+    assert told in out
+
+
+def test_the_command_fails_when_the_backend_s_settings_are_not_safe(monkeypatch, capsys):
+    """As those of a backend would be that does not synchronise."""
+    unsafe = partial(durability._kept, "wal", "OFF", QUICK, 3)
+    code, out = reported(capsys, monkeypatch, unsafe, LIED_TO, arguments=["--jobs", "1"])
+    assert code == 1
+    assert "the settings that the SQLite backend insists on did not keep everything" in out
+
+
+def test_the_report_is_for_people(monkeypatch, capsys):
+    """The certificate, the calls, the sums, and what gave each broken store away."""
+    parts = (
+        KEPT,
+        LIED_TO,
+        partial(durability._exposed, "write-behind", 1),
+        partial(durability._exposed, "woken-afterwards", 1),
+    )
+    code, out = reported(capsys, monkeypatch, *parts, arguments=["--jobs", "1"])
+    assert code == 0
+    for line in (
+        "wal, FULL, the disk lies",
+        "-> put_supervisor_authority, which had answered, cut before any change",
+        "a subscriber sleeps on",
+        "0 lost, torn or harmed",
+    ):
+        assert line in out

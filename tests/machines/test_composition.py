@@ -18,10 +18,14 @@ from mobstore.model import (
     Payload,
     RunId,
     Timestamp,
+    TrieMap,
     evolve,
 )
+from mobstore.model.callers.authority import CELL_OF, Addressed, written
+from mobstore.model.callers.replaying import partings, replay
 from mobstore.model.machines import FRAME, LOOP, RUN, Transitioned, frame_inputs, loop_inputs, run_inputs
 from mobstore.model.values import (
+    AuthorityLog,
     FlowFrameState,
     FlowRunState,
     FrameSnapshot,
@@ -50,6 +54,9 @@ BODY = {
     "node_dependency_modes": {},
     "node_branches": {},
 }
+KEYS = {"frame": "frame_id", "loop": "loop_instance_id"}
+NAMES = {"node_step_ids": FrozenMap(), "node_loop_ids": FrozenMap()}
+RUN_ID = RunId("11111111-0000-4000-8000-000000000001")
 ENDED = (StepStatus.COMPLETED, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.CANCELED)
 
 
@@ -63,14 +70,16 @@ class Caller:
     def __init__(self, seed, run=RUN, frame=FRAME, loop=LOOP):
         self.rng = random.Random(seed)
         self.machines = {machine.name: machine for machine in (run, frame, loop)}
+        self.taken = []
         self.now = MobRun(
-            RunId("11111111-0000-4000-8000-000000000001"),
+            RUN_ID,
             "mob",
             "flow",
             MobRunStatus.PENDING,
             self.after("run", FlowRunState(), self.create()),
             Payload.of(None),
             Timestamp(0),
+            flow_authority_inputs=self.taken,
         )
 
     def create(self):
@@ -95,8 +104,21 @@ class Caller:
             result = self.machines[machine].step(state, input)
             if not isinstance(result, Transitioned):
                 raise Refused
+            self.note(machine, state, input, result.next_state)
             state = result.next_state
         return state
+
+    def note(self, machine, before, input, after):
+        """Note an input as the authority log keeps it, until the commit that it belongs to."""
+        cell = CELL_OF[type(input)]
+        key = (
+            RUN_ID
+            if machine == "run"
+            else getattr(after, f"{'frame' if machine == 'frame' else 'loop_instance'}_id")
+        )
+        record = written(RUN_ID, Addressed(cell, key, input), before, after, NAMES)
+        if record is not None:
+            self.taken.append(record)
 
     def flow(self, *inputs):
         return self.after("run", self.now.flow_state, *inputs)
@@ -118,6 +140,8 @@ class Caller:
         changes["loops"] = functools.reduce(
             lambda held, item: held.set(item[0], LoopSnapshot(item[1])), loops, self.now.loops
         )
+        log = self.now.flow_authority_inputs
+        changes["flow_authority_inputs"] = functools.reduce(AuthorityLog.append, self.taken, log)
         self.now = evolve(self.now, changes)
 
     def due(self):
@@ -298,6 +322,7 @@ class Caller:
             if not due:
                 return
             name, act = self.rng.choice(due)
+            self.taken = []
             try:
                 act()
             except Refused:
@@ -356,3 +381,71 @@ def test_the_parts_of_a_composed_run_keep_their_own_invariants():
         parts += [(Scope.LOOP, held.kernel_state) for held in run.loops.values()]
         for scope, state in parts:
             assert all(item.holds(state) for item in of_state[scope]), scope
+
+
+# --- The authority log ---------------------------------------------------------------------------------------
+
+
+def test_replaying_the_log_gives_what_is_stored_after_every_commit():
+    """The flow state, and exactly the frames and loops."""
+    for name, run in commits():
+        assert partings(run) == [], name
+
+
+def last_run(seed=1):
+    """A run at its end, with frames and loops."""
+    return list(Caller(seed).runs())[-1][1]
+
+
+def logged(run, change):
+    """The run with a changed log."""
+    return evolve(run, {"flow_authority_inputs": change(list(run.flow_authority_inputs))})
+
+
+def without_a_frame(run):
+    return evolve(run, {"frames": TrieMap({key: frame for key, frame in run.frames.items() if key != ROOT})})
+
+
+def with_another_frame(run):
+    return evolve(run, {"frames": run.frames.set("other", run.frames[ROOT])})
+
+
+def with_another_phase(run):
+    return evolve(run, {"flow_state": evolve(run.flow_state, {"phase": RunPhase.RUNNING})})
+
+
+def of_another_run(run):
+    return evolve(run, {"run_id": RunId("11111111-0000-4000-8000-000000000002")})
+
+
+PARTED = {
+    "a frame is missing": (without_a_frame, "frame 'root' is created by the log, and not stored"),
+    "a frame too many": (with_another_frame, "frame 'other' is stored, and the log does not create it"),
+    "the flow state is older": (with_another_phase, "flow_state: phase is <RunPhase.RUNNING"),
+    "the last record is missing": (lambda run: logged(run, lambda log: log[:-1]), "flow_state: "),
+    "a record twice": (
+        lambda run: logged(run, lambda log: [*log[:2], log[1], *log[2:]]),
+        "flow_authority_inputs[2]: the run machine refuses StartRun",
+    ),
+    "a record in the middle is missing": (
+        lambda run: logged(run, lambda log: [log[0], *log[2:]]),
+        "there is no such transition in phase Pending",
+    ),
+    "records of another run": (of_another_run, "flow_authority_inputs[0]: CreateRunSeed is of run 11111111-"),
+}
+
+
+@pytest.mark.parametrize("name", PARTED)
+def test_where_log_and_snapshots_part_is_told(name):
+    """The first place of the log that cannot be, or each field that differs."""
+    spoil, expected = PARTED[name]
+    assert any(expected in parting for parting in partings(spoil(last_run()))), partings(spoil(last_run()))
+
+
+def test_a_replay_ends_where_the_log_cannot_be():
+    """With the states before that place."""
+    run = last_run()
+    log = [*list(run.flow_authority_inputs)[:2], run.flow_authority_inputs[0]]
+    replayed = replay(run.run_id, log)
+    assert replayed.stop.place == 2
+    assert replayed.flow_state.phase is RunPhase.RUNNING

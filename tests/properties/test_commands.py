@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from mobstore.model.step import HANDLERS
+from mobstore.model import operations as ops
 from mobstore.properties import chapters, cli, report
 from mobstore.properties.chapters import CHAPTERS, Context, Result, Verdict
 from mobstore.properties.refinement import PROFILES, Profile
@@ -26,6 +26,9 @@ def test_every_chapter_passes_our_backends(chapter, factory):
     if chapter.name == "recordings":
         pytest.skip("test_replay makes these calls file by file")
     result = chapter.run(context(factory))
+    if chapter.name == "capabilities" or (chapter.name == "crashes" and factory is MemoryFactory):
+        assert result.verdict is Verdict.NOT_APPLICABLE, result
+        return
     assert result.verdict is Verdict.PASSED, result
     assert result.calls > 5
 
@@ -73,6 +76,18 @@ def _doubled(delivery):
     return chapters.attrs.evolve(delivery, events=delivery.events * 2)
 
 
+def events_by_time(stores):
+    execute = stores.events._execute
+
+    def sorted_by_time(operation):
+        answer = execute(operation)
+        return (
+            tuple(sorted(answer, key=lambda event: event.timestamp)) if operation.call == "replay_all" else answer
+        )
+
+    stores.events._execute = sorted_by_time
+
+
 def check_then_act(stores):
     """A compare-and-swap of two calls, with time between them."""
     execute = stores.runs._execute
@@ -80,39 +95,80 @@ def check_then_act(stores):
     def torn(operation):
         if operation.call != "cas_flow_state":
             return execute(operation)
-        run = execute(chapters.ops.GetRun(operation.run_id))
+        run = execute(ops.GetRun(operation.run_id))
         time.sleep(0.002)
         if run is None or run.flow_state != operation.expected:
             return False
-        execute(chapters.ops.CasFlowState(operation.run_id, run.flow_state, operation.next))
+        execute(ops.CasFlowState(operation.run_id, run.flow_state, operation.next))
         return True
 
     stores.runs._execute = torn
 
 
+def compare_with_nothing(stores):
+    """A compare-and-put that puts."""
+    execute = stores.metadata._execute
+
+    def put(operation):
+        if operation.call == "compare_and_put_supervisor_authority":
+            execute(ops.PutSupervisorAuthority(operation.mob_id, operation.record))
+            return True
+        return execute(operation)
+
+    stores.metadata._execute = put
+
+
+class AcceptsBadOutputs:
+    """A run store that answers whatever output it is given."""
+
+    def __init__(self, runs):
+        self._runs = runs
+
+    def __getattr__(self, name):
+        return (lambda *_, **__: None) if name == "put_step_output" else getattr(self._runs, name)
+
+
 def accept_bad_outputs(stores):
-    stores.runs.put_step_output = lambda *_: None
+    stores.runs = AcceptsBadOutputs(stores.runs)
+
+
+class Forgetful(MemoryFactory):
+    """A memory backend that says that it survives a crash."""
+
+    def crash(self):
+        self._stores = None
 
 
 BROKEN_TWINS = {
-    "smoke": ZOO["authority-log-forgotten"],
+    "crashes": Forgetful,
+    "smoke": ZOO["cas-frame-state-with-authority-authority-log-not-written"],
+    "rows": ZOO["cas-start-loop-loop-not-compared"],
+    "comparisons": ZOO["compare-inserts"],
+    "values": ZOO["integers-as-doubles"],
+    "cursors": ZOO["cursor-reused-after-prune"],
     "awkward-ids": ZOO["names-ignore-case-and-blanks"],
     "bad-input": lambda: Spoiled(accept_bad_outputs),
     "recordings": ZOO["cursor-reused-after-prune"],
     "handles": TwoStorages,
     "subscriptions": lambda: Spoiled(deliver_twice),
+    "clock": lambda: Spoiled(events_by_time),
+    "rotation": lambda: Spoiled(compare_with_nothing),
     "threads": lambda: Spoiled(check_then_act),
-    **{f"refines-{broken.group}": broken for broken in ZOO.values()},
-    "refines-run": ZOO["unknown-run-answers-false"],
 }
 
+CHECKED = [
+    chapter for chapter in CHAPTERS if not chapter.name.startswith("refines-") and chapter.name != "capabilities"
+]
+"""Those of the rule groups are in test_refinement, those of capabilities in test_capabilities."""
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
+
+@pytest.mark.parametrize("chapter", CHECKED, ids=lambda chapter: chapter.name)
 def test_every_chapter_rejects_its_broken_twin(chapter):
     """A check is believed as far as it has caught something."""
     spoiled = BROKEN_TWINS[chapter.name]
     runs = (chapter.run(Context(spoiled, "broken", "X()", PROFILES["ci"], seed)) for seed in range(3))
-    assert any(result.verdict is Verdict.FAILED for result in runs)
+    failed = next(result for result in runs if result.verdict is Verdict.FAILED)
+    assert "Error: " not in failed.detail, "the twin is broken in another way than it should be"
 
 
 def test_what_is_lost_on_reopening_is_noticed():
@@ -130,7 +186,7 @@ def test_a_backend_that_raises_anything_else_fails():
             raise OSError("no such disk")
 
     for chapter in CHAPTERS:
-        if chapter.name.startswith("refines"):
+        if chapter.name.startswith(("refines", "capabilities")):
             continue
         result = chapter.run(context(Raising))
         assert (result.verdict, result.detail) == (Verdict.FAILED, "OSError: no such disk")
@@ -139,14 +195,16 @@ def test_a_backend_that_raises_anything_else_fails():
 @pytest.mark.parametrize(
     ("verdicts", "code"),
     [
-        ([], 2),
+        ([], 1),
+        (["not applicable"], 1),
+        (["passed", "not applicable"], 0),
         (["passed"], 0),
         (["passed", "unknown"], 2),
         (["passed", "unknown", "failed"], 1),
     ],
 )
 def test_unknown_is_never_a_pass(verdicts, code):
-    """0 holds, 1 a violation, 2 could not tell; nothing tested is not told."""
+    """0 holds, 1 a violation or nothing tested, 2 could not tell."""
     results = [Result("c", Verdict(verdict), 0.0, 1) for verdict in verdicts]
     assert report.EXIT_CODES[report.overall(results)] == code
 
@@ -234,16 +292,3 @@ def test_sqlite_files_are_made_where_they_are_asked_for(tmp_path):
         with pytest.raises(UnknownBackend):
             factory_of(f"sqlite:{place}")
     assert (tmp_path / "mine.db").read_bytes() == b"precious"
-
-
-def test_the_zoo_tells_who_was_rejected_and_how(capsys, monkeypatch):
-    """0 when all were, 1 when one was not, 2 for a name that does not exist."""
-    assert cli.main(["zoo", "clear-keeps-cursors", "--programs"]) == 0
-    out = capsys.readouterr().out
-    assert "stores.events.clear()" in out
-    assert "1 of 1 broken backends rejected" in out
-    harmless = chapters.attrs.evolve(ZOO["clear-keeps-cursors"], handlers=HANDLERS)
-    monkeypatch.setitem(ZOO, "clear-keeps-cursors", harmless)
-    assert cli.main(["zoo", "clear-keeps-cursors", "--json"]) == 1
-    assert json.loads(capsys.readouterr().out)[0]["program"] is None
-    assert cli.main(["zoo", "nonsense"]) == 2
