@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from mobstore.properties._symbols import Expr
+from mobstore.properties.pools import secret_key
 from mobstore.properties.symbolic import Translation, conj, neg
 
 
@@ -39,9 +40,11 @@ class Scope:
         return Translation(universe, self.length)
 
 
-def _values(name: str, number: int) -> list[str]:
+def _values(name: str, number: int) -> list[Any]:
     """The values of an opaque sort; of ids, the empty one is the first."""
-    return ["", "a", "b", "c", "d", "e"][:number] if name == "str" else [f"{name}{n}" for n in range(number)]
+    if name == "str":
+        return ["", "a", "b", "c", "d", "e"][:number]
+    return [secret_key(n) if name == "SecretKey" else f"{name}{n}" for n in range(number)]
 
 
 UNBOUNDED: Final = Scope("unbounded")
