@@ -31,6 +31,7 @@ SUBJECT: Final = Subject()
 
 FAMILIES: Final[dict[str, str]] = {
     "call": "mobstore.properties.proofs.calls",
+    "protocol": "mobstore.properties.protocols.simulation",
 }
 """Modules by the first part of their obligations' names; each has ``obligations(subject)``."""
 
