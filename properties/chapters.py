@@ -7,10 +7,12 @@ never a pass.
 from __future__ import annotations
 
 import enum
+import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Any, Final
 
@@ -19,11 +21,15 @@ import attrs
 from mobstore.backends._stores import Stores
 from mobstore.model import FEED_CAPACITY, STORES, MobRunStatus, evolve, to_json
 from mobstore.model import operations as ops
-from mobstore.properties import pools, replay, smoke
+from mobstore.model.wrappers import ROWS
+from mobstore.properties import comparisons, cursors, pools, replay, roundtrip, rows, smoke
 from mobstore.properties.badinput import AWKWARD_IDS, bad_calls
+from mobstore.properties.cases import Case, try_cases
+from mobstore.properties.faults.clock import TIMES, disturb_clock
 from mobstore.properties.refinement import (
     GROUPS,
     Comparison,
+    Kind,
     Mismatch,
     Profile,
     RefinementResult,
@@ -54,7 +60,7 @@ class Verdict(enum.StrEnum):
 
 @attrs.frozen
 class Result:
-    """The result of a chapter: its verdict, what it tried, and what proves a failure."""
+    """The result of a chapter: its verdict, what it tried, and what proves a failure, in ``length`` calls."""
 
     chapter: str
     verdict: Verdict
@@ -62,27 +68,36 @@ class Result:
     calls: int
     detail: str = ""
     counterexample: str = ""
+    length: int = 0
 
 
 @attrs.frozen
 class Context:
-    """What a chapter tests, and how much of it; ``source`` is the expression that makes a factory."""
+    """What a chapter tests, and how much of it; ``source`` is the expression that makes a factory.
+
+    Without ``shrinks`` a chapter does not look for a simpler counterexample where it has a short one.
+    """
 
     make: Callable[[], Factory]
     name: str
     source: str
     profile: Profile
     seed: int
+    shrinks: bool = True
 
 
 @attrs.frozen
 class Finding:
-    """What a chapter found: how many calls it made, and a failure or a doubt if there is one."""
+    """What a chapter found: how many calls it made, and a failure or a doubt if there is one.
+
+    ``length`` is how many calls the counterexample takes.
+    """
 
     calls: int
     failure: str = ""
     doubt: str = ""
     counterexample: str = ""
+    length: int = 0
 
 
 @attrs.frozen
@@ -107,14 +122,15 @@ class Chapter:
         verdict = Verdict.FAILED if finding.failure else Verdict.UNKNOWN if finding.doubt else Verdict.PASSED
         detail = finding.failure or finding.doubt or self.bound(context.profile)
         seconds = time.perf_counter() - begun
-        return Result(self.name, verdict, seconds, finding.calls, detail, finding.counterexample)
+        found = (finding.counterexample, finding.length)
+        return Result(self.name, verdict, seconds, finding.calls, detail, *found)
 
     def _found(self, context: Context) -> Finding:
         try:
             return self.check(context)
         except Mismatch as mismatch:
             example = shrunk(mismatch.counterexample, context.make)
-            return Finding(example.calls, "an answer differs", counterexample=example.program())
+            return Finding(example.calls, "an answer differs", "", example.program(), example.calls)
 
 
 def _smoke(context: Context) -> Finding:
@@ -126,6 +142,26 @@ def _smoke(context: Context) -> Finding:
     finally:
         comparison.close()
     return Finding(len(smoke.CALLS))
+
+
+def _cases(cases: Callable[[], Iterator[Case]], kinds: Collection[Kind]) -> Callable[[Context], Finding]:
+    """Try cases, each of which stands in the code; every one of ``kinds`` must have succeeded."""
+
+    def check(context: Context) -> Finding:
+        result = try_cases(cases(), context.make, context.source, simplify=context.shrinks)
+        if result.counterexample is not None:
+            assert result.failed is not None, "a counterexample is of a case"
+            example = result.counterexample
+            return Finding(result.calls, result.failed.name, "", example.program(), example.calls)
+        missed = sorted(kind.call for kind in kinds if (kind.call, "changed") not in result.reached)
+        doubt = f"never made with success: {', '.join(missed)}" if missed else ""
+        return Finding(result.calls, doubt=doubt)
+
+    return check
+
+
+def _counted(cases: Callable[[], Iterator[Case]]) -> Callable[[Profile], str]:
+    return lambda _: f"{sum(1 for _ in cases())} cases"
 
 
 def _awkward_ids(context: Context) -> Finding:
@@ -189,7 +225,8 @@ def _refinement(group: str) -> Callable[[Context], Finding]:
             example = results[-1].counterexample
             calls = sum(result.calls for result in results)
             if example is not None:
-                return Finding(calls, f"a counterexample of {example.calls} calls", "", example.program())
+                told = f"a counterexample of {example.calls} calls"
+                return Finding(calls, told, "", example.program(), example.calls)
             missed = unreached(results)
             if not missed:
                 return Finding(calls)
@@ -255,10 +292,29 @@ def _lag(stores: Stores, subscription: Any) -> Finding:
     return Finding(9, "" if kind == "Internal" else f"a closed subscription answers {kind}")
 
 
+def _clock(context: Context) -> Finding:
+    return Finding(*disturb_clock(context.make()))
+
+
 _WORKERS: Final = 4
 
 
+_RACES: Final = 20
+_SECONDS: Final = 1.0
+
+
 def _threads(context: Context) -> Finding:
+    """Race again and again on new storages, for a second at least or some races where a backend is that fast."""
+    calls, begun = 0, time.perf_counter()
+    for _ in range(_RACES):
+        finding = _raced(context)
+        calls += finding.calls
+        if finding.failure or time.perf_counter() - begun > _SECONDS:
+            return attrs.evolve(finding, calls=calls)
+    return Finding(calls)
+
+
+def _raced(context: Context) -> Finding:
     """Threads race for one cell: every round has one winner, and all that was answered is there."""
     rounds = context.profile.examples
     factory, clock = context.make(), ManualClock()
@@ -277,6 +333,17 @@ def _threads(context: Context) -> Finding:
     if run is None or run.flow_state.failure_count != rounds or len(run.step_ledger) != rounds * _WORKERS:
         return Finding(rounds * _WORKERS, "what was answered is not there")
     return Finding(2 * rounds * _WORKERS)
+
+
+@contextmanager
+def _switching_often() -> Iterator[None]:
+    """Let threads take turns every few bytecodes: by default a whole call fits between two turns."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def _race(factory: Factory, clock: ManualClock, rounds: int) -> Counter[int]:
@@ -300,10 +367,11 @@ def _race(factory: Factory, clock: ManualClock, rounds: int) -> Counter[int]:
             barrier.abort()
 
     threads = [threading.Thread(target=work) for _ in range(_WORKERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with _switching_often():
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     for error in errors:
         if not isinstance(error, threading.BrokenBarrierError):
             raise error
@@ -339,6 +407,30 @@ def _generated(profile: Profile) -> str:
 CHAPTERS: Final[tuple[Chapter, ...]] = (
     Chapter("smoke", "every call does what the contract says, once", lambda _: "57 calls", _smoke),
     Chapter(
+        "rows",
+        "each row of the wrapper table succeeds, and is refused by each of its comparisons alone",
+        _counted(rows.cases),
+        _cases(rows.cases, [row.operation for row in ROWS]),
+    ),
+    Chapter(
+        "comparisons",
+        "every other call that compares succeeds, and is refused by each of its comparisons alone",
+        _counted(comparisons.cases),
+        _cases(comparisons.cases, comparisons.COVERED),
+    ),
+    Chapter(
+        "values",
+        "what is stored is read back as it was, also when opened again",
+        _counted(roundtrip.cases),
+        _cases(roundtrip.cases, roundtrip.COVERED),
+    ),
+    Chapter(
+        "cursors",
+        "cursors go up by one, and pruning and clearing remove what they should",
+        _counted(cursors.cases),
+        _cases(cursors.cases, cursors.COVERED),
+    ),
+    Chapter(
         "awkward-ids",
         "any string is an id like any other, and is taken for no other",
         lambda _: f"{len(AWKWARD_IDS)} strings, one of a megabyte",
@@ -368,6 +460,12 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
         _subscriptions,
     ),
     Chapter(
+        "clock",
+        "a clock that jumps back changes no order, and nothing that was set",
+        lambda _: f"57 calls beside the model and the order of events and runs, {len(TIMES)} times in turn",
+        _clock,
+    ),
+    Chapter(
         "rotation",
         "supervisors that rotate the key together, and die, leave one key that every peer trusts",
         lambda profile: f"{profile.examples} orders of two supervisors and {len(_REMOTE_PEERS)} peers",
@@ -376,7 +474,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     Chapter(
         "threads",
         "of calls that race with one expectation exactly one wins",
-        lambda profile: f"{_WORKERS} threads, {profile.examples} rounds",
+        lambda profile: f"{_WORKERS} threads, {profile.examples} rounds or more",
         _threads,
     ),
 )

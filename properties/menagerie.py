@@ -1,90 +1,225 @@
-"""``mobstore zoo``: show that the suite rejects every broken backend, and by which calls."""
+"""``mobstore zoo``: show which chapter of the suite rejects which broken backend, and by how few calls.
+
+For every broken backend the smoke chapter is run, which most of them pass, and the chapter that is there for its
+mistake, which must reject it; with ``--every`` all chapters that draw nothing, too.
+"""
 
 from __future__ import annotations
 
 import argparse
+import fnmatch
+import multiprocessing
 import sys
 import time
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
+from typing import Any, Final
 
 import attrs
+from rich.console import Console
 
 from mobstore.properties import report
-from mobstore.properties.refinement import PROFILES, Counterexample, refine
-from mobstore.properties.zoo import ZOO, BrokenBackend
+from mobstore.properties.chapters import CHAPTERS, Context, Result, Verdict
+from mobstore.properties.refinement import PROFILES
+from mobstore.properties.zoo import ZOO, BrokenBackend, Kind
 
-ATTEMPTS = 6
+ATTEMPTS: Final = 6
 """Seeds that are tried before a broken backend counts as not rejected."""
+
+LONGEST: Final = 6
+"""Calls that a counterexample may take."""
+
+SMOKE: Final = "smoke"
+DRAW_NOTHING: Final = (
+    "smoke",
+    "rows",
+    "comparisons",
+    "values",
+    "cursors",
+    "awkward-ids",
+    "bad-input",
+    "handles",
+    "subscriptions",
+)
+"""The chapters that make the same calls whatever the seed, in the order of the suite."""
+
+_CHAPTERS: Final = {chapter.name: chapter for chapter in CHAPTERS}
+_ROWS: Final = (Kind.MEMORY_ROW, Kind.SQLITE_ROW)
 
 
 @attrs.frozen
 class Rejection:
-    """What became of a broken backend; ``counterexample`` is None when nothing was found."""
+    """What became of a broken backend: ``own`` is of the chapter that is there for it, ``others`` of more."""
 
-    backend: BrokenBackend
-    seconds: float
-    calls: int
-    counterexample: Counterexample | None
+    name: str
+    own: Result
+    others: tuple[Result, ...] = ()
+
+    @property
+    def backend(self) -> BrokenBackend:
+        """The broken backend."""
+        return ZOO[self.name]
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether it passed the smoke chapter: a mistake that an author may not notice."""
+        return any(result.chapter == SMOKE and result.verdict is Verdict.PASSED for result in self.others)
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether its chapter rejected it, by few enough calls."""
+        return self.own.verdict is Verdict.FAILED and 0 < self.own.length <= LONGEST
 
 
-def reject(backend: BrokenBackend, seed: int) -> Rejection:
-    """Drive a broken backend through the rule group that is there for it, until it is rejected."""
-    begun, calls = time.perf_counter(), 0
+def reject(name: str, seed: int, others: Sequence[str] = (SMOKE,), *, shrinks: bool = True) -> Rejection:
+    """Hold a broken backend to its chapter, with one seed after another until it is rejected, and to others once.
+
+    Args:
+        name: a key of `ZOO`.
+        seed: the first seed.
+        others: the names of other chapters.
+        shrinks: whether to look for the simplest counterexample where a short one is known.
+    """
+    backend = ZOO[name]
+    source = f"ZOO[{name!r}]()"
+    own, seconds, calls = _CHAPTERS[backend.chapter], 0.0, 0
     for attempt in range(ATTEMPTS):
-        source = f"ZOO[{backend.name!r}]()"
-        result = refine(backend.group, backend, PROFILES["ci"], seed + attempt, name=backend.name, source=source)
-        calls += result.calls
-        if result.counterexample is not None:
+        result = own.run(Context(backend, name, source, PROFILES["ci"], seed + attempt, shrinks))
+        seconds, calls = seconds + result.seconds, calls + result.calls
+        if result.verdict is Verdict.FAILED:
             break
-    return Rejection(backend, time.perf_counter() - begun, calls, result.counterexample)
+    tried = (_CHAPTERS[other] for other in others if other != own.name)
+    context = Context(backend, name, source, PROFILES["ci"], seed, shrinks=False)
+    return Rejection(
+        name, attrs.evolve(result, seconds=seconds, calls=calls), tuple(other.run(context) for other in tried)
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``mobstore zoo``."""
-    parser.add_argument("names", nargs="*", metavar="NAME", help="broken backends (default: all)")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help="broken backends: names or patterns (may be repeated)"
+    )
+    parser.add_argument("--every", action="store_true", help="run every chapter that draws nothing, too")
     parser.add_argument("--seed", type=int, default=0, help="what is generated (default: 0)")
+    parser.add_argument("--jobs", type=int, default=1, help="how many are tried at a time (default: 1)")
+    parser.add_argument("--rows", action="store_true", help="list every mutant of a row")
     parser.add_argument("--programs", action="store_true", help="print each counterexample as a test to paste")
     parser.add_argument("--json", action="store_true", help="print the matrix as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Reject the broken backends and return the exit code: 1 when one was not rejected."""
-    unknown = set(arguments.names) - set(ZOO)
-    if unknown:
-        print(f"mobstore zoo: there is no broken backend {min(unknown)!r}: {', '.join(ZOO)}", file=sys.stderr)
+    names = _chosen(arguments.only)
+    if not names:
+        print(f"mobstore zoo: there is no broken backend {arguments.only[0]!r}: {', '.join(ZOO)}", file=sys.stderr)
         return 2
+    begun = time.perf_counter()
     rejections = []
-    for name in arguments.names or ZOO:
-        rejections.append(reject(ZOO[name], arguments.seed))
-        if not arguments.json:
-            _tell(rejections[-1], arguments.programs)
-    missed = [found.backend.name for found in rejections if found.counterexample is None]
+    for rejection in _rejected(names, arguments):
+        rejections.append(rejection)
+        if not arguments.json and (arguments.rows or rejection.backend.kind not in _ROWS):
+            _tell(rejection, arguments)
+    missed = [found for found in rejections if not found.is_rejected]
     if arguments.json:
         report.print_json([_row(found) for found in rejections])
     else:
-        print(f"{len(rejections) - len(missed)} of {len(rejections)} broken backends rejected")
+        _tell_rows(rejections)
+        valid = sum(found.is_valid for found in rejections)
+        print(
+            f"{len(rejections) - len(missed)} of {len(rejections)} broken backends rejected by at most {LONGEST} "
+            f"calls in {time.perf_counter() - begun:.0f} s; {valid} of them pass the smoke chapter"
+        )
     return int(bool(missed))
 
 
+def _chosen(patterns: Sequence[str] | None) -> list[str]:
+    if not patterns:
+        return list(ZOO)
+    return [name for name in ZOO if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def _rejected(names: Sequence[str], arguments: argparse.Namespace) -> Iterator[Rejection]:
+    """Iterate over what becomes of them, in their order; a line on a terminal says how far it is."""
+    others = DRAW_NOTHING if arguments.every else (SMOKE,)
+    console = Console(stderr=True, highlight=False)
+    with ExitStack() as stack:
+        status = stack.enter_context(console.status("the zoo")) if console.is_terminal else None
+        found: Iterator[Rejection] = (
+            reject(name, arguments.seed, others, shrinks=_shrinks(name, arguments)) for name in names
+        )
+        if arguments.jobs > 1:
+            # Not forked: a child of a process with threads and connections may hang.
+            spawning = multiprocessing.get_context("spawn")
+            pool = stack.enter_context(ProcessPoolExecutor(arguments.jobs, spawning))
+            started: list[Future[Rejection]] = [
+                pool.submit(reject, name, arguments.seed, others, shrinks=_shrinks(name, arguments))
+                for name in names
+            ]
+            found = (future.result() for future in started)
+        for number, name in enumerate(names, 1):
+            if status is not None:
+                status.update(f"{number} of {len(names)}: {name}: {ZOO[name].mistake}")
+            yield next(found)
+
+
+def _shrinks(name: str, arguments: argparse.Namespace) -> bool:
+    """The cases of the rows are short as they are: to simplify their values is for readers of programs."""
+    return arguments.programs or ZOO[name].kind not in _ROWS
+
+
 def _row(found: Rejection) -> dict[str, Any]:
-    example = found.counterexample
+    backend, own = found.backend, found.own
     return {
-        "name": found.backend.name,
-        "mistake": found.backend.mistake,
-        "group": found.backend.group,
-        "seconds": round(found.seconds, 2),
-        "calls": found.calls,
-        "counterexample_calls": example and example.calls,
-        "program": example and example.program(),
+        "name": found.name,
+        "mistake": backend.mistake,
+        "kind": backend.kind.value,
+        "chapter": backend.chapter,
+        "rejected": found.is_rejected,
+        "seconds": round(own.seconds, 2),
+        "calls": own.calls,
+        "counterexample_calls": own.length,
+        "program": own.counterexample,
+        "others": {result.chapter: result.verdict.value for result in found.others},
     }
 
 
-def _tell(found: Rejection, programs: bool) -> None:
-    example = found.counterexample
-    verdict = "NOT rejected" if example is None else f"by {example.calls} calls"
+def _tell(found: Rejection, arguments: argparse.Namespace) -> None:
+    own = found.own
+    verdict = f"by {own.length} calls" if found.is_rejected else f"NOT rejected ({own.verdict.value})"
+    also = [result.chapter for result in found.others if result.verdict is Verdict.FAILED]
     print(
-        f"{found.backend.name:<36} {found.backend.group:<20} "
-        f"{found.seconds:5.1f} s {found.calls:6,} calls  {verdict}"
+        f"{found.name:<40} {own.chapter:<20} {own.seconds:5.1f} s {own.calls:6,} calls  {verdict}"
+        f"{'; also by ' if also else ''}{', '.join(also)}",
+        flush=True,
     )
-    if programs and example is not None:
-        print(f"\n# {found.backend.mistake}\n{example.program()}")
+    if arguments.programs and own.counterexample:
+        print(f"\n# {found.backend.mistake}\n{own.counterexample}")
+
+
+def _tell_rows(rejections: Sequence[Rejection]) -> None:
+    """Sum the mutants of rows up, by storage and by what is wrong with the row."""
+    of_kind: defaultdict[str, list[Rejection]] = defaultdict(list)
+    for found in rejections:
+        if found.backend.kind in _ROWS:
+            where = "memory" if found.backend.kind is Kind.MEMORY_ROW else "sqlite"
+            of_kind[f"{where}: {found.backend.group}"].append(found)
+    if of_kind:
+        report.print_table(
+            "Mutants of the wrapper table, rejected by the chapter rows",
+            ("what is wrong with a row", "mutants", "rejected", "seconds", "calls", "counterexample", "pass smoke"),
+            [
+                (
+                    kind,
+                    f"{len(group)}",
+                    f"{sum(found.is_rejected for found in group)}",
+                    f"≤ {max(found.own.seconds for found in group):.1f}",
+                    f"≤ {max(found.own.calls for found in group):,}",
+                    f"≤ {max(found.own.length for found in group)} calls",
+                    f"{sum(found.is_valid for found in group)}",
+                )
+                for kind, group in of_kind.items()
+            ],
+        )

@@ -20,7 +20,7 @@ from mobstore.properties import pools
 
 Draw: TypeAlias = Callable[[st.SearchStrategy[Any]], Any]
 
-_CELLS: Final[Mapping[Cell, tuple[Any, ...]]] = {
+CELL_VALUES: Final[Mapping[Cell, tuple[Any, ...]]] = {
     Cell.STATUS: tuple(MobRunStatus),
     Cell.FLOW_STATE: pools.FLOW_STATES,
     Cell.FRAME: pools.FRAMES,
@@ -89,7 +89,7 @@ def _draw_of_row(draw: Draw, row: Row, name: str, drawn: dict[str, Any], state: 
         return _draw_expected(draw, row, compared[name], SimpleNamespace(**drawn), state)
     written = {item.argument: item for item in row.writes}
     if name in written and name != row.authority:
-        values = st.sampled_from(_CELLS[written[name].cell])
+        values = st.sampled_from(CELL_VALUES[written[name].cell])
         optional = isinstance(written[name], Append) and row.operation is ops.UpsertLoopSnapshot
         return draw(st.none() | values) if optional else draw(values)
     return draw(_ARGUMENTS[name])
@@ -127,7 +127,7 @@ _MOSTLY: Final = st.sampled_from((True,) * 9 + (False,))
 def _draw_expected(draw: Draw, row: Row, cell: Cell, drawn: Any, state: RunStoreState) -> Any:
     run = state.runs.get(drawn.run_id)
     held = None if run is None else CURRENT[cell](run, drawn)
-    others = st.sampled_from(_CELLS[cell])
+    others = st.sampled_from(CELL_VALUES[cell])
     optional = issubclass(row.operation, ops.CasFrameState)
     if held is not None and draw(_MOSTLY):
         return held

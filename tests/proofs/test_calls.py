@@ -2,18 +2,17 @@
 
 from pathlib import Path
 
-import attrs
 import pytest
 
 from mobstore.model.operations import OPERATIONS
-from mobstore.model.wrappers import ROWS, Append, Unknown
+from mobstore.model.wrappers import ROWS
+from mobstore.properties.mutants import MUTANTS
 from mobstore.properties.proofs import calls, settlement
 from mobstore.properties.proofs._execution import STEP
 from mobstore.properties.proofs.obligation import ASSUMPTIONS
 from mobstore.properties.proofs.registry import SUBJECT, Subject, chosen, obligations
 from mobstore.properties.proofs.sentences import SENTENCE_OF
 from mobstore.properties.proofs.solvers import Verdict
-from mobstore.properties.zoo import without_comparison, without_write
 
 SOURCE = Path(STEP.__file__).read_text("utf-8")
 OF_CALL = {}
@@ -74,22 +73,10 @@ def test_nothing_is_refuted_of_the_tables_as_they_are():
     assert refuted(SUBJECT, "cas_frame_state") == []
 
 
-def changed_rows(row):
-    """The row with each part of it dropped or turned, one at a time."""
-    yield from (without_comparison(row, each) for each in row.comparisons)
-    for write in row.writes:
-        yield without_write(row, write)
-        if isinstance(write, Append) and write.once:
-            always = attrs.evolve(write, once=False)
-            yield attrs.evolve(row, writes=tuple(always if each == write else each for each in row.writes))
-    yield attrs.evolve(row, unknown=next(each for each in Unknown if each is not row.unknown))
-    yield attrs.evolve(row, answers=not row.answers)
-
-
 @pytest.mark.parametrize("row", [row for row in ROWS if row.name in SOME], ids=lambda row: row.name)
 def test_a_row_that_is_changed_anywhere_is_refuted(row):
     """By a countermodel that Python confirms."""
-    for changed in changed_rows(row):
+    for changed in (mutant.row for mutant in MUTANTS if mutant.original is row):
         found = refuted(Subject(rows=tuple(changed if each is row else each for each in ROWS)), row.name)
         assert found, changed
         assert {result.verdict for result in found} == {Verdict.REFUTED}

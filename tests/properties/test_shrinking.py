@@ -45,8 +45,8 @@ def noisy():
 
 
 def test_calls_that_do_not_matter_are_left_out_and_values_simplified():
-    found = counterexample(ZOO["terminal-run-revived"], noisy())
-    small = shrunk(found, ZOO["terminal-run-revived"])
+    found = counterexample(ZOO["cas-run-snapshot-terminal-not-compared"], noisy())
+    small = shrunk(found, ZOO["cas-run-snapshot-terminal-not-compared"])
     (created, _), (ended, _), (revived, _) = small.steps
     assert (type(created), type(ended), type(revived)) == (ops.CreateRun, ops.CasRunSnapshot, ops.CasRunSnapshot)
     required = {field.name for field in attrs.fields(MobRun) if field.default is attrs.NOTHING}
@@ -56,7 +56,7 @@ def test_calls_that_do_not_matter_are_left_out_and_values_simplified():
 
 
 def test_no_call_can_be_left_out_of_what_is_shrunk():
-    make = ZOO["terminal-run-revived"]
+    make = ZOO["cas-run-snapshot-terminal-not-compared"]
     steps = shrunk(counterexample(make, noisy()), make).steps
     for place in range(len(steps)):
         comparison = Comparison(make(), "")
@@ -65,7 +65,7 @@ def test_no_call_can_be_left_out_of_what_is_shrunk():
 
 
 def test_what_does_not_fail_again_stays_as_it_is():
-    found = counterexample(ZOO["terminal-run-revived"], noisy())
+    found = counterexample(ZOO["cas-run-snapshot-terminal-not-compared"], noisy())
     assert shrunk(found, MemoryFactory) is found
 
 
@@ -76,7 +76,7 @@ def test_attempts_are_bounded():
         calls.append(steps)
         return steps if len(steps) == len(found.steps) else None
 
-    found = counterexample(ZOO["terminal-run-revived"], noisy())
+    found = counterexample(ZOO["cas-run-snapshot-terminal-not-compared"], noisy())
     shrink(found.steps, fails, attempts=7)
     assert len(calls) == 7
     assert ATTEMPTS > 100
@@ -110,9 +110,9 @@ def test_a_reopening_is_part_of_the_program():
 
 
 def test_long_values_are_laid_out_an_item_a_line():
-    found = counterexample(ZOO["terminal-run-revived"], noisy())
+    found = counterexample(ZOO["cas-run-snapshot-terminal-not-compared"], noisy())
     assert max(map(len, found.program().splitlines())) > 200
-    program = shrunk(found, ZOO["terminal-run-revived"]).program()
+    program = shrunk(found, ZOO["cas-run-snapshot-terminal-not-compared"]).program()
     assert max(map(len, program.splitlines())) <= 100
-    flat = as_python(shrunk(found, ZOO["terminal-run-revived"]).steps[0][0].run)
+    flat = as_python(shrunk(found, ZOO["cas-run-snapshot-terminal-not-compared"]).steps[0][0].run)
     assert "\n" not in flat

@@ -1,168 +1,24 @@
-"""The zoo: broken backends, each one a plausible mistake, each of which the suite must reject.
-
-A check is believed as far as it has caught something.  Most are made by turning a row of the wrapper table, or
-one function of the specification; the rest serve a specification of their own.
-"""
+"""Broken backends in memory: the specification with one call done wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Final
 
 import attrs
 
-from mobstore.backends._base import Clock
-from mobstore.backends._stores import Stores
-from mobstore.backends.memory import MemoryEngine
-from mobstore.model import CasConflict, Document, Internal, Operation, Payload, TrieMap, evolve
+from mobstore.model import CasConflict, Document, Internal, Payload, TrieMap, evolve
 from mobstore.model import operations as ops
-from mobstore.model.step import HANDLERS, EventStoreState, Handler, RunStoreState, row_handler
+from mobstore.model.step import HANDLERS, EventStoreState, RunStoreState
 from mobstore.model.values import LoopIterationLedger, MobRun, StepLedger
-from mobstore.model.wrappers import ROWS, Append, Cell, Comparison, NotTerminal, Row, Unknown, Write
+from mobstore.properties.zoo.backend import BrokenBackend, Handlers, in_memory
 
-Handlers: TypeAlias = Mapping[type[Operation[Any]], Handler]
-_ROWS: Final[Mapping[type[Operation[Any]], Row]] = {row.operation: row for row in ROWS}
-
-
-@attrs.frozen
-class BrokenBackend:
-    """A backend with one mistake.
-
-    ``group`` is the rule group that must catch it, ``handlers`` what it serves.
-    """
-
-    name: str
-    mistake: str
-    group: str
-    handlers: Handlers
-
-    def __call__(self) -> BrokenFactory:
-        """Return a factory of it, as `Context.make` does."""
-        return BrokenFactory(self)
+BACKENDS: Final[list[BrokenBackend]] = []
+"""The broken backends, in the order of the contract."""
 
 
-class BrokenFactory:
-    """Opens a broken backend in memory."""
-
-    def __init__(self, backend: BrokenBackend) -> None:
-        self.name = backend.name
-        self._backend = backend
-        self._stores: Stores | None = None
-
-    def open(self, clock: Clock) -> Stores:
-        """Return a handle on the one storage."""
-        if self._stores is None:
-            self._stores = Stores(MemoryEngine(clock, self._backend.handlers))
-        return self._stores
-
-    def destroy(self) -> None:
-        """Forget the storage."""
-        self._stores = None
-
-
-ZOO: Final[dict[str, BrokenBackend]] = {}
-"""The broken backends by name."""
-
-
-def _add(name: str, mistake: str, group: str, changed: Handlers) -> None:
-    ZOO[name] = BrokenBackend(name, mistake, group, {**HANDLERS, **changed})
-
-
-# --- rows turned ------------------------------------------------------------------------------------------------
-
-
-def without_comparison(row: Row, dropped: Comparison) -> Row:
-    """Return the row without one comparison."""
-    return attrs.evolve(row, comparisons=tuple(item for item in row.comparisons if item != dropped))
-
-
-def without_write(row: Row, dropped: Write) -> Row:
-    """Return the row without one write."""
-    return attrs.evolve(row, writes=tuple(item for item in row.writes if item != dropped))
-
-
-def _row(operation: type[Operation[Any]], turn: Callable[[Row], Row]) -> Handlers:
-    return {operation: row_handler(turn(_ROWS[operation]))}
-
-
-def _forget_comparison(cell: Cell) -> Callable[[Row], Row]:
-    def turn(row: Row) -> Row:
-        return without_comparison(row, next(item for item in row.comparisons if item.cell is cell))
-
-    return turn
-
-
-def _forget_write(cell: Cell) -> Callable[[Row], Row]:
-    def turn(row: Row) -> Row:
-        return without_write(row, next(item for item in row.writes if item.cell is cell))
-
-    return turn
-
-
-_add(
-    "loop-completion-ignores-parent-frame",
-    "cas_complete_loop compares the loop and the flow state, but not the parent frame",
-    "run-loops",
-    _row(ops.CasCompleteLoop, _forget_comparison(Cell.FRAME)),
-)
-_add(
-    "loop-started-twice",
-    "cas_start_loop does not compare that the loop is absent",
-    "run-loops",
-    _row(ops.CasStartLoop, _forget_comparison(Cell.LOOP)),
-)
-_add(
-    "body-frame-without-ledger-entry",
-    "cas_grant_body_frame_start commits without its iteration ledger entry",
-    "run-loops",
-    _row(ops.CasGrantBodyFrameStart, _forget_write(Cell.ITERATION_LEDGER)),
-)
-_add(
-    "slot-granted-without-flow-state",
-    "cas_grant_node_slot writes the frame and forgets the flow state",
-    "run-frames",
-    _row(ops.CasGrantNodeSlot, _forget_write(Cell.FLOW_STATE)),
-)
-_add(
-    "authority-log-forgotten",
-    "cas_frame_state_with_authority commits the frame and drops the authority inputs",
-    "run-frames",
-    _row(ops.CasFrameStateWithAuthority, _forget_write(Cell.AUTHORITY_LOG)),
-)
-_add(
-    "terminal-run-revived",
-    "cas_run_snapshot does not look whether the present status is terminal",
-    "run-lifecycle",
-    _row(ops.CasRunSnapshot, lambda row: without_comparison(row, NotTerminal())),
-)
-_add(
-    "flow-state-frozen-by-terminal-status",
-    "cas_flow_state is refused once the run is terminal",
-    "run-lifecycle",
-    _row(ops.CasFlowState, lambda row: attrs.evolve(row, comparisons=(*row.comparisons, NotTerminal()))),
-)
-_add(
-    "unknown-run-answers-false",
-    "cas_frame_state answers false for a run that does not exist",
-    "run-frames",
-    _row(ops.CasFrameState, lambda row: attrs.evolve(row, unknown=Unknown.FALSE)),
-)
-
-
-def _append_always(row: Row) -> Row:
-    writes = (attrs.evolve(item, once=False) if isinstance(item, Append) else item for item in row.writes)
-    return attrs.evolve(row, writes=tuple(writes))
-
-
-_add(
-    "iteration-recorded-twice",
-    "a replayed body frame start appends its ledger entry again",
-    "run-loops",
-    _row(ops.CasGrantBodyFrameStart, _append_always),
-)
-
-
-# --- the specification with one function wrong ------------------------------------------------------------------
+def _add(name: str, mistake: str, chapter: str, changed: Handlers) -> None:
+    BACKENDS.append(in_memory(name, mistake, chapter, changed))
 
 
 def _first_entry_output(state: RunStoreState, op: Any, now: int) -> tuple[RunStoreState, Any]:
@@ -215,31 +71,31 @@ def _list_by_id(state: RunStoreState, op: Any, now: int) -> tuple[RunStoreState,
 _add(
     "output-on-first-entry",
     "put_step_output sets the first ledger entry of the step, not the last",
-    "run-ledgers",
+    "rows",
     {ops.PutStepOutput: _first_entry_output},
 )
 _add(
     "ledger-key-without-status",
     "append_step_entry_if_absent takes (step, agent) for the key, without the status",
-    "run-ledgers",
+    "rows",
     {ops.AppendStepEntryIfAbsent: _absent_by_step_and_agent},
 )
 _add(
     "output-moved-to-the-end",
     "overwriting an output moves its key to the end of the list",
-    "run-frames",
+    "rows",
     {ops.CasCompleteStepAndRecordOutput: _output_moves_to_the_end},
 )
 _add(
     "completion-time-moves",
     "turning terminal sets completed_at even when the run has one",
-    "run-lifecycle",
+    "rows",
     {ops.CasRunStatus: _completed_at_moves},
 )
 _add(
     "runs-listed-by-id",
     "list_runs answers in the order of the ids, not of creation",
-    "run-lifecycle",
+    "comparisons",
     {ops.ListRuns: _list_by_id},
 )
 
@@ -286,31 +142,31 @@ def _one_terminal_event_a_run(state: EventStoreState, op: Any, now: int) -> tupl
 _add(
     "cursor-reused-after-prune",
     "the next cursor is one above the last event that is left",
-    "event",
+    "cursors",
     {ops.Append: _cursor_from_length},
 )
 _add(
     "batch-stops-half-way",
     "append_batch appends one by one, and stops at a terminal event that exists already",
-    "event",
+    "cursors",
     {ops.AppendBatch: _batch_stops_half_way},
 )
 _add(
     "clear-keeps-cursors",
     "clear does not start the cursors again at 1",
-    "event",
+    "cursors",
     {ops.Clear: _clear_keeps_counting},
 )
 _add(
     "prune-takes-equal-times",
     "prune removes events of the very time given",
-    "event",
+    "cursors",
     {ops.Prune: _prune_equal_times},
 )
 _add(
     "terminal-key-without-flow",
     "a second flow of a run cannot end: the terminal key is (mob, run)",
-    "event",
+    "comparisons",
     {ops.AppendTerminalEventIfAbsent: _one_terminal_event_a_run},
 )
 
@@ -398,48 +254,56 @@ def _one_ledger_for_every_loop(state: RunStoreState, op: Any, now: int) -> tuple
 _add(
     "compare-inserts",
     "compare_and_put_supervisor_authority stores the record when there is none",
-    "metadata-supervisor",
+    "comparisons",
     {ops.CompareAndPutSupervisorAuthority: _insert_on_compare},
 )
 _add(
     "overlay-key-without-generation",
     "a second generation of an agent cannot have an overlay",
-    "metadata-overlay",
+    "comparisons",
     {ops.PutExternalBindingOverlayIfAbsent: _overlay_key_without_generation},
 )
 _add(
     "generation-sorted-as-text",
     "overlays are listed with generation 10 before 2",
-    "metadata-overlay",
+    "comparisons",
     {ops.ListExternalBindingOverlays: _overlay_generation_as_text},
 )
 _add(
     "delete-ignores-revision",
     "delete_spec removes any revision",
-    "spec",
+    "comparisons",
     {ops.DeleteSpec: _delete_ignores_revision},
 )
-_add("deleted-spec-stays", "delete_spec leaves the definition there", "spec", {ops.DeleteSpec: _revision_goes_on})
-_add("creation-time-moves", "update moves created_at", "profile", {ops.UpdateProfile: _created_at_moves})
+_add(
+    "deleted-spec-stays",
+    "delete_spec leaves the definition there",
+    "comparisons",
+    {ops.DeleteSpec: _revision_goes_on},
+)
+_add("creation-time-moves", "update moves created_at", "comparisons", {ops.UpdateProfile: _created_at_moves})
 _add(
     "names-ignore-case-and-blanks",
     "profile names are compared without case and trailing blanks",
-    "profile",
+    "comparisons",
     {ops.CreateProfile: _names_ignore_case},
 )
 _add(
-    "integers-as-doubles", "integers above 2^53 lose their last digits", "spec", {ops.PutSpec: _integers_as_doubles}
+    "integers-as-doubles",
+    "integers above 2^53 lose their last digits",
+    "values",
+    {ops.PutSpec: _integers_as_doubles},
 )
 _add(
     "negative-zero-lost",
     "the payload -0.0 comes back as 0.0",
-    "run-ledgers",
+    "rows",
     {ops.PutStepOutput: _negative_zero_lost},
 )
-_add("microsecond-times", "times of events are cut to microseconds", "event", {ops.Append: _microseconds})
+_add("microsecond-times", "times of events are cut to microseconds", "values", {ops.Append: _microseconds})
 _add(
     "one-ledger-for-every-loop",
     "the iteration ledger's key is (iteration, frame), without the loop instance",
-    "run-loops",
+    "rows",
     {ops.UpsertLoopSnapshot: _one_ledger_for_every_loop},
 )

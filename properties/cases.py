@@ -1,0 +1,101 @@
+"""Cases: short sequences of calls that are made as they stand, none of them drawn.
+
+What a case shows, it shows in every run, with any seed, and in the calls of the case alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from mobstore.model import Operation, State
+from mobstore.model import operations as ops
+from mobstore.properties.refinement import Comparison, Counterexample, Mismatch, shrunk
+from mobstore.properties.source import Aside
+from mobstore.properties.subject import Factory
+
+
+@attrs.frozen
+class Case:
+    """A few calls, and what they are about; ``name`` completes the sentence "when ..."."""
+
+    name: str
+    calls: tuple[Operation[Any] | Aside, ...]
+
+
+@attrs.frozen
+class CasesResult:
+    """How many calls were made, and what they came to; the case that failed, and its proof."""
+
+    calls: int
+    reached: Mapping[tuple[str, str], int]
+    failed: Case | None = None
+    counterexample: Counterexample | None = None
+
+
+def try_cases(
+    cases: Iterable[Case], make: Callable[[], Factory], source: str, *, simplify: bool = True
+) -> CasesResult:
+    """Make the calls of each case on a backend and on the model; stop at the first that differs.
+
+    The clock goes on before each call; after one that may change something, what is near it is read.  The cases
+    share a storage, from which all but runs is removed in between; runs are each case's own.
+
+    Args:
+        cases: what is tried.
+        make: makes a factory.
+        source: the expression that makes the factory, for the programs that are printed.
+        simplify: whether to look for a simpler counterexample than the calls of the case that fails.
+    """
+    calls, case = 0, None
+    comparison = Comparison(make(), source)
+    try:
+        for case in cases:
+            calls += len(case.calls)
+            _make(comparison, case)
+            for call in _removing(comparison.state):
+                comparison.call(call)
+    except Mismatch as mismatch:
+        assert case is not None, "calls are made in cases only"
+        alone = _alone(case, make, source)
+        if simplify or alone is None:
+            alone = shrunk(alone or mismatch.counterexample, make)
+        return CasesResult(calls, comparison.reached, case, alone)
+    finally:
+        comparison.close()
+    return CasesResult(calls, comparison.reached)
+
+
+def _make(comparison: Comparison, case: Case) -> None:
+    for call in case.calls:
+        comparison.tick()
+        if call is Aside.REOPEN:
+            comparison.reopen()
+        elif not isinstance(call, Aside):
+            comparison.call(call)
+            if not call.reads:
+                comparison.observe_near(call)
+
+
+def _removing(state: State) -> Iterator[Operation[Any]]:
+    """The calls that remove everything but runs."""
+    if state.event.next_cursor > 1:
+        yield ops.Clear()
+    yield from (ops.DeleteSupervisorAuthority(mob_id) for mob_id in state.metadata.authorities)
+    yield from (ops.DeleteExternalBindingOverlays(mob_id) for mob_id in state.metadata.overlays)
+    yield from (ops.DeleteSpec(mob_id) for mob_id in state.spec.specs)
+    yield from (ops.DeleteProfile(name, held.revision) for name, held in state.profile.profiles.items())
+
+
+def _alone(case: Case, make: Callable[[], Factory], source: str) -> Counterexample | None:
+    """What the case comes to on a storage of its own."""
+    comparison = Comparison(make(), source)
+    try:
+        _make(comparison, case)
+    except Mismatch as mismatch:
+        return mismatch.counterexample
+    finally:
+        comparison.close()
+    return None

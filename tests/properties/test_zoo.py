@@ -1,0 +1,129 @@
+"""Every broken backend is a valid mistake, and the chapter that is there for it rejects it in a few calls.
+
+All of them are tried by ``mobstore zoo``; here, what is not made from a row, and of the mutants of rows a few of
+each kind, with every row among them.
+"""
+
+import json
+from collections import Counter
+
+import attrs
+import pytest
+
+from mobstore.model import ROWS
+from mobstore.properties import cli, comparisons, cursors, roundtrip, rows, smoke
+from mobstore.properties.cases import Case, try_cases
+from mobstore.properties.chapters import CHAPTERS
+from mobstore.properties.menagerie import DRAW_NOTHING, reject
+from mobstore.properties.mutants import MUTANTS
+from mobstore.properties.subject import ManualClock, MemoryFactory, call_port, outcome_of
+from mobstore.properties.zoo import BY_HAND, ZOO, Kind
+
+OF_ROWS = [name for name in ZOO if name not in BY_HAND]
+EVERY = {Kind.MEMORY_ROW: 7, Kind.SQLITE_ROW: 29}
+SOME_OF_ROWS = [
+    name for kind, step in EVERY.items() for name in [name for name in OF_ROWS if ZOO[name].kind is kind][::step]
+]
+
+
+@pytest.mark.parametrize("name", [*BY_HAND, *SOME_OF_ROWS])
+def test_a_broken_backend_is_rejected(name):
+    """By its chapter, and by six calls at most."""
+    found = reject(name, 0, (), shrinks=name in BY_HAND)
+    assert found.is_rejected, (found.backend.mistake, found.own)
+    assert "def test_counterexample() -> None:" in found.own.counterexample
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_a_broken_backend_is_one_that_its_author_may_take_for_right(name):
+    """It opens, and most calls do what they should."""
+    factory = ZOO[name]()
+    right, stores = 0, factory.open(ManualClock())
+    for call in smoke.EXECUTED:
+        right += outcome_of(lambda: call_port(stores, call)).kind is None  # noqa: B023
+    factory.destroy()
+    assert right > len(smoke.EXECUTED) / 2
+
+
+def test_there_are_enough_of_them():
+    """In memory and on SQLite, each with a name and a mistake of its own."""
+    assert len({broken.mistake for broken in BY_HAND.values()}) == len(BY_HAND)
+    assert len(ZOO) == len(BY_HAND) + 2 * len(MUTANTS)
+    assert {broken.chapter for broken in ZOO.values()} <= {chapter.name for chapter in CHAPTERS}
+
+
+def test_every_row_is_mutated_in_every_part():
+    """Each comparison and each write is left out once, and no mutant is the row itself."""
+    kinds = Counter((mutant.original.name, mutant.kind) for mutant in MUTANTS)
+    for row in ROWS:
+        assert kinds[row.name, "not compared"] == len(row.comparisons)
+        assert kinds[row.name, "not written"] == len(row.writes)
+    assert all(mutant.row != mutant.original for mutant in MUTANTS)
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+
+
+@pytest.mark.parametrize("made", [rows, comparisons, roundtrip, cursors], ids=lambda module: module.__name__)
+def test_cases_are_the_same_each_time(made):
+    """And their counterexamples stay short: a case is of four calls at most, besides what reads."""
+    first, again = list(made.cases()), list(made.cases())
+    assert first == again
+    assert max(sum(not getattr(call, "reads", True) for call in case.calls) for case in first) <= 4
+
+
+def test_every_row_has_every_comparison_failed_alone():
+    """As many refusals as comparisons, at least."""
+    for row in ROWS:
+        about = {case.name for case in rows.cases() if case.name.startswith(f"{row.name}: ")}
+        assert len(about) > 2 + len(row.comparisons)
+
+
+def test_a_case_that_fails_only_after_others_is_proved_by_all_of_them():
+    """A backend that counts its calls fails later, in what is no case's fault."""
+
+    class Tires(MemoryFactory):
+        def open(self, clock):
+            stores = super().open(clock)
+            execute, left = stores.specs._execute, iter((1, 1, 1))
+            stores.specs._execute = lambda call: execute(call) if call.reads or next(left, None) else None
+            return stores
+
+    put = comparisons.ops.PutSpec("mob", comparisons.pools.DOCUMENTS[1])
+    found = try_cases((Case(str(number), (put,)) for number in range(9)), Tires, "X()")
+    assert found.failed is not None
+    assert found.failed.name == "1"
+    assert found.counterexample.calls == 4
+
+
+def test_the_zoo_tells_who_was_rejected_and_how(capsys, monkeypatch):
+    """0 when all were, 1 when one was not, 2 for a name that does not exist."""
+    assert cli.main(["zoo", "--only", "clear-keeps-*", "--programs"]) == 0
+    out = capsys.readouterr().out
+    assert "stores.events.clear()" in out
+    assert "1 of 1 broken backends rejected" in out
+    harmless = attrs.evolve(ZOO["clear-keeps-cursors"], make=MemoryFactory)
+    monkeypatch.setitem(ZOO, "clear-keeps-cursors", harmless)
+    assert cli.main(["zoo", "--only", "clear-keeps-cursors", "--json"]) == 1
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["rejected"], told["program"], told["others"]) == (False, "", {"smoke": "passed"})
+    assert cli.main(["zoo", "--only", "nonsense"]) == 2
+
+
+def test_the_zoo_sums_mutants_up_and_tries_every_chapter(capsys):
+    """In processes of its own, or with every mutant on a line, if it is told to."""
+    arguments = ["zoo", "--only", "prune-*", "--only", "cas-start-loop-loop-not-*"]
+    assert cli.main([*arguments, "--jobs", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "prune-takes-equal-times" in out
+    assert "also by smoke" in out
+    assert "memory: not compared" in out
+    assert "cas-start-loop" not in out
+    assert cli.main([*arguments[:3], "--every"]) == 0
+    assert "also by smoke" in capsys.readouterr().out
+    assert cli.main(["zoo", *arguments[3:], "--rows"]) == 0
+    assert "cas-start-loop-loop-not-compared" in capsys.readouterr().out
+
+
+def test_the_chapters_that_draw_nothing_are_chapters():
+    """In the order of the suite."""
+    names = [chapter.name for chapter in CHAPTERS]
+    assert [name for name in names if name in DRAW_NOTHING] == list(DRAW_NOTHING)
