@@ -169,7 +169,8 @@ class _Moment:
         return Structure({name: self.of(term, state) for name, term in self.protocol.view.items()})
 
     def invariants(self, state: Structure) -> Mapping[str, Callable[[], Expr]]:
-        return {name: functools.partial(self.of, term, state) for name, _, term in self.protocol.invariants}
+        made = ((name, functools.partial(self.of, term, state)) for name, _, term in self.protocol.invariants)
+        return {name: functools.cache(make) for name, make in made}
 
 
 def _beginning(moment: _Moment) -> Case:
@@ -187,7 +188,7 @@ def _making(moment: _Moment, name: str) -> Case:
     made = conj(moment.given, translation.well_formed(input, sort), step.enabled)
     held = {invariant: make() for invariant, make in moment.invariants(moment.state).items()}
     claims = dict(moment.invariants(step.next_state))
-    claims[SIMULATION] = functools.partial(_simulation, moment, move, input, step)
+    claims[SIMULATION] = functools.cache(functools.partial(_simulation, moment, move, input, step))
     return Case(protocol, move, translation, moment.state, input, {MADE: made, **held}, claims)
 
 

@@ -155,11 +155,10 @@ def test_the_command_fails_when_nothing_is_wrong(monkeypatch, capsys):
 # --- mutants --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
-def test_what_is_listed_as_harmless_breaks_no_proof(protocol):
+def test_what_is_listed_as_harmless_breaks_no_proof():
     """And most of what is not listed does; ``mobstore protocols --mutants`` lets the explorer look for the rest."""
-    known = {mutant.name: mutant for mutant in mutants(protocol)}
-    listed = {name for name in HARMLESS if name.startswith(f"{protocol.name}/")}
+    known = {mutant.name: mutant for mutant in mutants(SQLITE)}
+    listed = {name for name in HARMLESS if name.startswith("sqlite/")}
     unproved = {name for name, mutant in known.items() if not is_disproved(mutant.protocol, mutant.move)}
     assert listed <= unproved
     assert len(unproved) < len(known) / 3
