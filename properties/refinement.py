@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from mobstore.backends._stores import Stores
 from mobstore.model import OPERATIONS, MobRun, Operation, State
 from mobstore.model import operations as ops
 from mobstore.model.wrappers import ROWS, Cell
@@ -131,6 +132,7 @@ class Comparison:
         self._source = source
         self._reference = Reference(self.clock)
         self._stores = factory.open(self.clock)
+        self._other: Stores | None = None
         self._steps: list[Step] = []
 
     @property
@@ -175,12 +177,20 @@ class Comparison:
         self._steps.append(Aside.REOPEN)
         self._stores.reopen()
 
+    def switch(self) -> None:
+        """Go on through the other handle on the same storage, which is opened when it is first used."""
+        self._steps.append(Aside.SWITCH)
+        other = self._factory.open(self.clock) if self._other is None else self._other
+        self._stores, self._other = other, self._stores
+
     def repeat(self, step: Step) -> None:
         """Do again what another comparison did."""
         if step is Aside.TICK:
             self.tick()
         elif step is Aside.REOPEN:
             self.reopen()
+        elif step is Aside.SWITCH:
+            self.switch()
         else:
             self.call(step[0])
 

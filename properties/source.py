@@ -23,6 +23,7 @@ class Aside(enum.Enum):
 
     TICK = "the clock goes on"
     REOPEN = "the storage is opened again"
+    SWITCH = "the calls go through the other handle"
 
 
 Step: TypeAlias = "tuple[Operation[Any], Outcome] | Aside"
@@ -86,6 +87,8 @@ def _node(value: Any) -> _Node:
         return f"{type(value).__name__}.{value.name}"
     if isinstance(value, Json):
         return repr(value.value)
+    if isinstance(value, str) and len(value) > WIDTH and value == value[0] * len(value):
+        return f"{value[0]!r} * {len(value)}"
     if isinstance(value, Timestamp):
         return f"Timestamp.parse({str(value)!r})"
     if isinstance(value, str) or not isinstance(value, (Mapping, Sequence, frozenset)):
@@ -132,7 +135,7 @@ def program(calls: Sequence[Step], answered: Outcome | None, factory: str) -> st
         "",
         "def test_counterexample() -> None:",
         "    clock = ManualClock()",
-        f"    stores = {factory}.open(clock)",
+        *([f"    factory = {factory}", *_TWO_HANDLES] if Aside.SWITCH in calls else [_OPENED.format(factory)]),
     ]
     for step in calls:
         lines += [_ASIDES[step]] if isinstance(step, Aside) else _assertion(*step)
@@ -141,7 +144,13 @@ def program(calls: Sequence[Step], answered: Outcome | None, factory: str) -> st
     return "\n".join(lines) + "\n"
 
 
-_ASIDES: Final = {Aside.TICK: "    clock.tick()", Aside.REOPEN: "    stores.reopen()"}
+_OPENED: Final = "    stores = {}.open(clock)"
+_TWO_HANDLES: Final = ("    stores, other = factory.open(clock), factory.open(clock)",)
+_ASIDES: Final = {
+    Aside.TICK: "    clock.tick()",
+    Aside.REOPEN: "    stores.reopen()",
+    Aside.SWITCH: "    stores, other = other, stores",
+}
 _INDENT: Final = " " * 4
 
 

@@ -130,6 +130,7 @@ BROKEN_TWINS = {
     "subscriptions": lambda: Spoiled(deliver_twice),
     "rotation": lambda: Spoiled(compare_with_nothing),
     "threads": lambda: Spoiled(check_then_act),
+    "secrets": ZOO["key-logged"],
 }
 """Those of the rule groups are in test_refinement."""
 
