@@ -5,15 +5,22 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+APT := -o Acquire::Retries=0 -o Acquire::http::Timeout=20
 
-.PHONY: check test lint bench format generate certificate wheel clean
+# TLC, the second explorer, is a Java program: it is installed where that is allowed.
+JAVA := command -v java >/dev/null || \
+	{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && \
+	apt-get install -qq --yes --no-install-recommends default-jre-headless >/dev/null; } || \
+	echo "There is no Java: what needs TLC is skipped, and counted as skipped."
+
+.PHONY: check test lint bench browser format generate certificate wheel clean
 
 check: $(READY)
 	$(BIN)/mobstore check memory
 	$(BIN)/mobstore check sqlite
 	$(BIN)/mobstore prove
 
-test: $(READY)
+test: $(READY) browser
 	$(BIN)/pytest -n auto
 
 lint: $(READY)
@@ -21,6 +28,12 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p mobstore.model -p mobstore.backends -p mobstore.properties
 	$(BIN)/lint-imports
+
+# Pages are tested in a real browser where one can be installed; elsewhere their tests say that they are skipped.
+browser:
+	@command -v chromedriver >/dev/null 2>&1 \
+	|| { [ "$$(id -u)" = 0 ] && apt-get $(APT) update && apt-get $(APT) install -y --no-install-recommends chromium chromium-driver; } >/dev/null 2>&1 \
+	|| echo "no browser, and none can be installed: the tests of pages are skipped"
 
 bench: $(READY)
 	$(BIN)/mobstore bench
@@ -48,4 +61,5 @@ $(READY): pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade pip
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	mkdir -p build && ln -sfn .. build/mobstore
+	@$(JAVA)
 	touch $(READY)

@@ -146,9 +146,6 @@ def structure(connection: sqlite3.Connection) -> list[Finding]:
     return [*_integrity(connection), *_Ours().read(connection)]
 
 
-_WRONG_TYPE: Final = "a column holds another type than it should"
-
-
 def _violation(place: str, rule: str) -> Finding:
     return Finding("violation", place, rule)
 
@@ -164,8 +161,9 @@ def _integrity(connection: sqlite3.Connection) -> Iterator[Finding]:
 
 @attrs.define
 class _Table:
-    """The rows of a table: the keys of all, and the values of those that parse."""
+    """The rows of a table: how many, the keys of all that fit the schema, and the values of those that parse."""
 
+    count: int = 0
     keys: list[tuple[Any, ...]] = attrs.field(factory=list)
     parsed: list[tuple[tuple[Any, ...], Any]] = attrs.field(factory=list)
 
@@ -173,13 +171,17 @@ class _Table:
         """Take the rows in; yield a finding for each that does not parse."""
         try:
             for row in source:
+                self.count += 1
+                if not row.fits:
+                    yield _violation(row.place, rows.WRONG_TYPE)
+                    continue
                 self.keys.append(row.key)
                 try:
                     self.parsed.append((row.key, row.read()))
                 except Serialization as error:
                     yield _violation(row.place, error.detail.removeprefix(": "))
                 except (TypeError, ValueError):
-                    yield _violation(row.place, _WRONG_TYPE)
+                    yield _violation(row.place, rows.WRONG_TYPE)
         except sqlite3.DatabaseError as error:
             yield _violation(name, f"cannot be read: {error}")
 
@@ -213,7 +215,7 @@ class _Ours:
         for name, table in self._tables.items():
             if name in present:
                 yield from table.read(name, rows.stored(connection, name))
-            self.counts[name] = len(table.keys)
+            self.counts[name] = table.count
         yield from self._orphans()
         yield from self._places()
         yield from self._params()
@@ -234,9 +236,7 @@ class _Ours:
             for key in self._tables[name].keys:
                 places[key[0]].append(key[1])
             for run_id, held in places.items():
-                if not all(isinstance(place, int) for place in held):
-                    yield _violation(f"{name}[{run_id!r}]", _WRONG_TYPE)
-                elif held[-1] != len(held) - 1:
+                if held[-1] != len(held) - 1:
                     yield _violation(f"{name}[{run_id!r}]", f"{held[-1] + 1 - len(held)} of its places are empty")
 
     def _params(self) -> Iterator[Finding]:
@@ -249,9 +249,7 @@ class _Ours:
         lengths = dict(self._tables["loop_iterations"].parsed)
         for key in self._tables["loop_outputs"].keys:
             run_id, _, loop_id, iteration, _ = key
-            if not isinstance(iteration, int):
-                yield _violation(_place("loop_outputs", key), _WRONG_TYPE)
-            elif iteration >= lengths.get((run_id, loop_id), 0):
+            if iteration >= lengths.get((run_id, loop_id), 0):
                 yield _violation(_place("loop_outputs", key), "is of an iteration beyond those that its loop has")
 
     def _feed(self) -> Iterator[Finding]:
@@ -303,7 +301,7 @@ class _Original:
         for name, table in tables.items():
             if set(ORIGINAL_TABLES[name]) <= present.get(name, set()):
                 yield from table.read(name, original.stored(connection, name))
-            self.counts[name] = len(table.keys)
+            self.counts[name] = table.count
         self._gather({name: table.parsed for name, table in tables.items()})
         self.holdings.run_ids = {key[0] for key in tables["mob_runs"].keys}
 

@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "prove": ("mobstore.properties.prove", "settle every obligation in two solvers"),
     "schedules": ("mobstore.properties.schedules.command", "take our backends through every interleaving of calls"),
     "serve": ("mobstore.properties.serve", "serve one of our backends to a program, in JSON lines"),
+    "explore": ("mobstore.properties.explore", "visit every state of the machines and protocols in small scopes"),
     "bench": ("mobstore.properties.bench", "measure our own backends"),
 }
 """Each command with the module that has its ``add_arguments`` and ``run``; imported when it is asked for."""

@@ -3,8 +3,8 @@
 The real SQLite runs on a simulated disk.  Every journal mode is tried with every setting of ``synchronous``; the
 settings that the SQLite backend insists on must be among those that kept everything.  The power is cut at every
 operation of the disk in every changing call of the backend, and in calls that overlap; the disk fails in every
-call; processes are killed on the real disk, and pages of a file overwritten; and calls on the memory backend are
-interrupted at every point.  Every broken store must be found out.
+call.  On the real disk processes are killed, files moved, replaced and locked, descriptors and room used up, pages
+overwritten.  Calls on the memory backend are interrupted at every point.  Every broken store must be found out.
 
 The parts know nothing of each other and run in processes of their own; what they find depends on the seed alone.
 """
@@ -19,6 +19,7 @@ import sqlite3
 import sys
 import tempfile
 import textwrap
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -42,6 +43,7 @@ from mobstore.properties.faults.interrupts import Interruptions, interrupt_calls
 from mobstore.properties.faults.kills import Kills, kill_processes
 from mobstore.properties.faults.overlap import cut_schedules
 from mobstore.properties.faults.power import LEVELS, Level, Tally, by_name, cut_calls, sqlite_storages
+from mobstore.properties.faults.surroundings import spoil_surroundings
 from mobstore.properties.faults.vfs import Unreachable, library
 
 
@@ -116,7 +118,8 @@ def parts(level: Level, seed: int) -> list[Part]:
         for first in range(0, level.schedules, _SCHEDULES_EACH)
     ]
     found += [functools.partial(_exposed, name, seed) for name in EVERY_BROKEN]
-    return [*found, functools.partial(_kills, level, seed), functools.partial(_damage, seed)]
+    found += [functools.partial(_kills, level, seed), functools.partial(_surroundings, level, seed)]
+    return [*found, functools.partial(_damage, seed)]
 
 
 def certificate_parts(level: Level, seed: int) -> list[Part]:
@@ -193,6 +196,11 @@ def _kills(level: Level, seed: int) -> Kills:
         return kill_processes(Path(directory), level.kills, seed)
 
 
+def _surroundings(level: Level, seed: int) -> list[Failures]:
+    with tempfile.TemporaryDirectory(prefix="mobstore-surroundings-") as directory:
+        return spoil_surroundings(Path(directory), level.faults, seed)
+
+
 def _damage(seed: int) -> list[Damage]:
     return list(damage_pages(seed))
 
@@ -210,7 +218,8 @@ class Tried:
     """What was tried of a call, and what came of it.
 
     ``images`` of power cuts, ``recoveries`` that were cut off, ``schedules`` in which it overlapped with others
-    and the power was cut, ``faults`` of a disk or a statement, ``interrupts`` of the memory backend; and
+    and the power was cut, ``faults`` of a disk, a statement or the
+    surroundings, ``interrupts`` of the memory backend; and
     ``harmed``: in how many of all these something was lost, torn or harmed.
     """
 
@@ -234,6 +243,7 @@ class Findings:
     tallies: list[Tally] = attrs.field(factory=list)
     schedules: list[Tally] = attrs.field(factory=list)
     failures: list[Failures] = attrs.field(factory=list)
+    surroundings: list[Failures] = attrs.field(factory=list)
     interrupted: list[Interruptions] = attrs.field(factory=list)
     killed: Kills | None = None
     damaged: list[Damage] = attrs.field(factory=list)
@@ -263,6 +273,9 @@ class Findings:
         if isinstance(part[0], Tally):
             self.tallies = by_name([*self.tallies, *part])
             return f"the power cut in {len(part)} calls, {sum(tally.images for tally in part):,} images"
+        if isinstance(part[0], Failures) and part[0].cause:
+            self.surroundings = part
+            return f"calls made in spoiled surroundings {len(part):,} times"
         if isinstance(part[0], Failures):
             self.failures = part
             return f"the disk, or a statement, failed {sum(each.tried for each in part):,} times"
@@ -288,7 +301,7 @@ class Findings:
         def of(name: str) -> Tried:
             return found.setdefault(name, Tried(name))
 
-        for failures in self.failures:
+        for failures in (*self.failures, *self.surroundings):
             name = failures.name.partition(" (")[0]
             of(name).faults += failures.tried
             of(name).harmed += len(failures.harms)
@@ -305,10 +318,17 @@ class Findings:
             of(interrupted.name).harmed += len(interrupted.harms)
         return list(found.values())
 
+    def by_surroundings(self) -> dict[str, list[Failures]]:
+        """Return the failures in spoiled surroundings by what was spoiled."""
+        found: defaultdict[str, list[Failures]] = defaultdict(list)
+        for each in self.surroundings:
+            found[each.cause].append(each)
+        return dict(sorted(found.items()))
+
     def harms(self) -> list[str]:
         """Return everything that should not have happened."""
         told = [loss.story() for tally in (*self.tallies, *self.schedules) for loss in tally.losses]
-        told += [harm.story() for each in self.failures for harm in each.harms]
+        told += [harm.story() for each in (*self.failures, *self.surroundings) for harm in each.harms]
         told += [harm for each in self.interrupted for harm in each.harms]
         told += self.killed.problems if self.killed else ()
         told += [wrong for each in self.damaged if each.is_claimed for wrong in each.wrong]
@@ -332,12 +352,16 @@ class Findings:
             "power": [_counts(tally, "losses", "calls") for tally in self.tallies],
             "schedules": _total(self.schedules, "points", "images", "recoveries", "losses"),
             "failures": [_counts(each, "harms") for each in self.failures],
+            "surroundings": {cause: _total(found, *_FAILURES) for cause, found in self.by_surroundings().items()},
             "interrupts": _total(self.interrupted, "points", "unchanged", "changed", "harms"),
             "kills": None if self.killed is None else attrs.asdict(self.killed),
             "damage": [{**attrs.asdict(each), "wrong": len(each.wrong)} for each in self.damaged],
             "broken": [attrs.asdict(each) for each in self.exposed],
             "harms": self.harms(),
         }
+
+
+_FAILURES: Final = ("tried", "answered", "erred", "unknown", "harms")
 
 
 def _counts(tally: Any, listed: str, *without: str) -> dict[str, Any]:
@@ -396,6 +420,9 @@ def _tell_sums(findings: Findings) -> None:
         f"{interrupts['points']:,} interruptions of the memory backend: "
         f"{interrupts['changed']:,} left the new state"
     )
+    for cause, found in findings.by_surroundings().items():
+        sums = _total(found, *_FAILURES)
+        print(f"{sums['count']:,} calls, {cause}: {sums['erred']:,} errors, {sums['unknown']:,} unknown outcomes")
     if findings.killed is not None:
         print(
             f"{findings.killed.killed:,} processes killed: {findings.killed.answered:,} calls answered, "

@@ -1,4 +1,4 @@
-"""Generates what follows from the operations: the ports and the faces of the backends.
+"""Generates what follows from the tables: ports, faces, wrappers and commits as pages, the machines as TLA+.
 
 ``python -m mobstore.properties.generate`` writes the files; with ``--check`` it only says which are stale.
 """
@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import importlib.util
+import inspect
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 import attrs
 
 from mobstore.model import OPERATIONS, ROWS, STORES, _json, _time, operations, values
+from mobstore.model.callers import commits
+from mobstore.model.callers.commits import COMMITS, Apply
 from mobstore.model.wrappers import Absent, Comparison, Equals, NotTerminal, Put, Unknown, Write
 from mobstore.properties.schema import schema_text
+from mobstore.properties.tla.scopes import SCOPES
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -254,15 +259,79 @@ def _write_text(write: Write) -> str:
     return f"{write.cell.value} + `{write.argument}`{once}"
 
 
-FILES: Final = {
+def commit_table() -> str:
+    """Return the table of commits as a page, with what its module says about their order."""
+    lines = [
+        "# What callers commit",
+        "",
+        "Made from `model/callers/commits.py` by `mobstore.properties.generate`: do not edit.",
+        "",
+        "A workflow changes its run by these commits, each one call of a store. A commit takes what the call",
+        "compares, applies its machine inputs to a copy, in this order, and hands the call both, with the inputs",
+        "for the authority log. What is not compared, but looked at, has a reason beside it why that is safe.",
+        "",
+        "| commit | what it does | call | when | machine inputs | relies on |",
+        "|---|---|---|---|---|---|",
+    ]
+    for commit in COMMITS.values():
+        when = "; ".join(guard.name for guard in commit.requires)
+        inputs = ", ".join(map(_apply_text, commit.inputs))
+        call = f"`{commit.operation.call}`"
+        lines.append(f"| {commit.name} | {commit.sentence} | {call} | {when} | {inputs} | {commit.relies} |")
+    _, _, order = inspect.cleandoc(commits.__doc__ or "").partition(_ORDER)
+    return "\n".join([*lines, "", "## Why not in the original's order", "", f"{_ORDER}{order}"]) + "\n"
+
+
+_ORDER: Final = "Where the original's order of commits"
+
+
+def _apply_text(apply: Apply) -> str:
+    repeated = " of each node" if apply.each is not None else ""
+    due = " where due" if apply.when is not None else ""
+    return f"`{apply.input.__name__}`{repeated}{due}"
+
+
+def tla_page() -> str:
+    """Return the page that lists the TLA+ modules."""
+    lines = [
+        "# The machines and the commit protocols as TLA+",
+        "",
+        "Made from `properties/tla/scopes.py` by `mobstore.properties.generate`: do not edit.",
+        "",
+        "Each module is a machine of `model/machines/`, or a protocol of `properties/protocols/`, in a small",
+        "scope: the inputs that it gets are listed in it. `mobstore explore --tlc` lets TLC visit every state of",
+        "each, and check the laws there; it does the same with the Python functions, and both must count the same",
+        "states.",
+        "",
+        "| module | what it is | laws |",
+        "|---|---|---|",
+    ]
+    for scope in SCOPES.values():
+        laws = ", ".join(f"`{law.operator}`" for law in scope.laws) or "none: it is one function, and counted"
+        lines.append(f"| [`{scope.name}`]({scope.name}.tla) | {scope.sentence} | {laws} |")
+    return "\n".join(lines) + "\n"
+
+
+def _tla_files() -> Mapping[str, Callable[[], str]]:
+    files: dict[str, Callable[[], str]] = {"README.md": tla_page}
+    for scope in SCOPES.values():
+        files[f"{scope.name}.tla"] = functools.partial(getattr, scope, "module")
+        files[f"{scope.name}.cfg"] = functools.partial(getattr, scope, "configuration")
+    return {f"specs/tla/{name}": make for name, make in files.items()}
+
+
+FILES: Final[Mapping[str, Callable[[], str]]] = {
     "backends/ports.py": ports,
     "backends/_faces.py": faces,
     "specs/wrapper-table.md": wrapper_table,
+    "specs/commits.md": commit_table,
     "specs/wire.schema.json": schema_text,
+    **_tla_files(),
 }
 """Every generated file, by its path in the checkout, with the function that makes its text."""
 
 
+@functools.cache
 def formatted(path: str, text: str) -> str:
     """Return Python source as the project's formatter lays it out; other text as it is."""
     if not path.endswith(".py"):
@@ -294,6 +363,7 @@ def main() -> int:
         stale += 1
         print(f"{path}: {'stale' if check else 'written'}")
         if not check:
+            target.parent.mkdir(exist_ok=True)
             target.write_text(text, "utf-8")
     return int(check and stale > 0)
 

@@ -18,6 +18,7 @@ are weaker than one would like:
 """
 
 import enum
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -143,9 +144,13 @@ class Invariant:
         """The whole predicate."""
         return t.implies(self.antecedent, self.consequent)
 
+    @functools.cached_property
+    def _holds(self) -> Callable[..., Any]:
+        return function_of(self.scope.variables, self.term)
+
     def holds(self, *states: Any) -> bool:
         """Whether it holds in the state, or in the two states."""
-        return bool(function_of(self.scope.variables, self.term)(*states))
+        return bool(self._holds(*states))
 
     def applies(self, *states: Any) -> bool:
         """Whether it has something to say there."""

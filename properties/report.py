@@ -6,7 +6,7 @@ import json
 import random
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import attrs
@@ -23,11 +23,16 @@ EXIT_CODES: Final = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.UNKNOWN: 2}
 
 
 def overall(results: Sequence[Result]) -> Verdict:
-    """Return the verdict of a run: nothing tested, or anything unknown, is unknown; any failure is a failure."""
-    verdicts = {result.verdict for result in results}
-    if Verdict.FAILED in verdicts:
+    """Return the verdict of a run."""
+    return joined(result.verdict for result in results)
+
+
+def joined(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict of several: none, or anything unknown, is unknown; any failure is a failure."""
+    found = set(verdicts)
+    if Verdict.FAILED in found:
         return Verdict.FAILED
-    return Verdict.PASSED if verdicts == {Verdict.PASSED} else Verdict.UNKNOWN
+    return Verdict.PASSED if found == {Verdict.PASSED} else Verdict.UNKNOWN
 
 
 def seed_of(given: int | None) -> int:

@@ -16,6 +16,7 @@ import attrs
 
 from mobstore.backends.sqlite._codec import decode, encode
 from mobstore.backends.sqlite._session import Session
+from mobstore.backends.sqlite._shapes import Kinds, Shape, kinds
 from mobstore.model import Cell, MobRunStatus, NotFound, Row, Timestamp, to_text
 from mobstore.model.step import refuse_inputs
 from mobstore.model.values import FlowRunState, FrameSnapshot, LoopSnapshot
@@ -124,7 +125,7 @@ class Program:
         reading = _Reading()
         self._checks = [_check(comparison, reading) for comparison in row.comparisons]
         self._changes = [_change(write, reading) for write in row.writes]
-        self._select, self._arguments = reading.select(), reading.arguments
+        self._select, self._arguments, self._shape = reading.select(), reading.arguments, reading.shape
         self._unknown = row.unknown
         self._authority = row.authority
         self._answer = True if row.answers else None
@@ -134,7 +135,7 @@ class Program:
         parameters: list[Any] = []
         for arguments in self._arguments:
             parameters += arguments(operation)
-        found = session.row(self._select, parameters)
+        found = session.row(self._select, parameters, self._shape)
         if found is None:
             if self._unknown is Unknown.FALSE:
                 return False
@@ -154,13 +155,15 @@ class _Reading:
 
     def __init__(self) -> None:
         self._columns: dict[str, int] = {"r.seq": 0}
+        self._kinds: list[Kinds] = [kinds("runs", "seq")]
         self._column_arguments: list[Arguments] = []
         self._joins: dict[str, Arguments] = {}
 
-    def column(self, expression: str, arguments: Arguments | None = None) -> int:
-        """Read an expression; return its place in `Found`."""
+    def column(self, expression: str, holds: Kinds, arguments: Arguments | None = None) -> int:
+        """Read an expression that ``holds`` so much; return its place in `Found`."""
         if expression not in self._columns:
             self._columns[expression] = len(self._columns)
+            self._kinds.append(holds)
             if arguments is not None:
                 self._column_arguments.append(arguments)
         return self._columns[expression]
@@ -170,18 +173,30 @@ class _Reading:
         table, argument = part.table, operator.attrgetter(part.key)
         join = f"LEFT JOIN {table} ON {table}.run = r.seq AND {table}.{part.key} = ?"
         self._joins[join] = lambda operation: (argument(operation),)
-        return self.column(f"{table}.id"), self.column(f"{table}.snapshot")
+        return self._joined(table, "id"), self._joined(table, "snapshot")
+
+    def _joined(self, table: str, column: str) -> int:
+        return self.column(f"{table}.{column}", kinds(table, column, optional=True))
+
+    def of_run(self, column: Column) -> int:
+        """Read a column of the run's own row."""
+        return self.column(f"r.{column.column}", kinds("runs", column.column))
 
     def last(self, ledger: Ledger, keys: int, arguments: Arguments) -> int:
         """Find the last entry of a ledger that agrees in its first ``keys`` columns."""
         same = " AND ".join(f"{column} = ?" for column in ledger.columns[:keys])
         query = f"(SELECT max(place) FROM {ledger.table} WHERE run = r.seq AND {same})"
-        return self.column(query, arguments)
+        return self.column(query, kinds(ledger.table, "place", optional=True), arguments)
 
     @property
     def arguments(self) -> tuple[Arguments, ...]:
         """The parameters of the SELECT, in their order."""
         return (*self._column_arguments, *self._joins.values(), lambda operation: (operation.run_id,))
+
+    @property
+    def shape(self) -> Shape:
+        """What `Found` is made of."""
+        return Shape.made("runs", *self._kinds)
 
     def select(self) -> str:
         """Return the SELECT."""
@@ -210,7 +225,7 @@ def _locate(cell: Cell, argument: str | None, reading: _Reading) -> int:
         return reading.last(STEP_LEDGER, 1, _step_key)
     place = PLACES[cell]
     if isinstance(place, Column):
-        return reading.column(f"r.{place.column}")
+        return reading.of_run(place)
     if isinstance(place, Part):
         return reading.part(place)[0]
     assert argument is not None, "of a ledger, an entry is located"
@@ -244,7 +259,7 @@ def _present(comparison: Present, at: int) -> Check:
 def _equals(comparison: Equals, reading: _Reading) -> Check:
     place = PLACES[comparison.cell]
     assert not isinstance(place, Ledger), "ledgers are not compared as a whole"
-    at = reading.part(place)[1] if isinstance(place, Part) else reading.column(f"r.{place.column}")
+    at = reading.part(place)[1] if isinstance(place, Part) else reading.of_run(place)
     expected, kind, name = operator.attrgetter(comparison.argument), place.kind, comparison.cell.value
 
     def check(session: Session, found: Found, operation: Any) -> bool:

@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from mobstore.backends.sqlite._codec import decode, encode, unreadable
 from mobstore.backends.sqlite._session import Session
+from mobstore.backends.sqlite._shapes import shape
 from mobstore.model import (
     CasConflict,
     ExternalBindingOverlayRecord,
+    ReadFailed,
     Serialization,
     SpecRevisionConflict,
     StoredRealmProfile,
@@ -25,6 +27,7 @@ from mobstore.model.step import expected_profile
 # --- supervisors --------------------------------------------------------------------------------------------
 
 _SELECT_AUTHORITY: Final = "SELECT record FROM supervisors WHERE mob_id = ?"
+_RECORD: Final = shape("supervisors", "record")
 _PUT_AUTHORITY: Final = (
     "INSERT INTO supervisors (mob_id, record) VALUES (?, ?) "
     "ON CONFLICT (mob_id) DO UPDATE SET record = excluded.record"
@@ -32,7 +35,7 @@ _PUT_AUTHORITY: Final = (
 
 
 def _authority(session: Session, mob_id: str) -> SupervisorAuthorityRecord | None:
-    row = session.row(_SELECT_AUTHORITY, (mob_id,))
+    row = session.row(_SELECT_AUTHORITY, (mob_id,), _RECORD)
     if row is None:
         return None
     record: SupervisorAuthorityRecord = decode(
@@ -43,9 +46,11 @@ def _authority(session: Session, mob_id: str) -> SupervisorAuthorityRecord | Non
 
 def every_authority(session: Session) -> Iterator[tuple[str, SupervisorAuthorityRecord]]:
     """Iterate over the mobs that have an authority record, and the records."""
-    for (mob_id,) in session.rows("SELECT mob_id FROM supervisors ORDER BY mob_id"):
+    query = "SELECT mob_id FROM supervisors ORDER BY mob_id"
+    for (mob_id,) in session.rows(query, (), shape("supervisors", "mob_id")):
         record = _authority(session, mob_id)
-        assert record is not None, "the mob was just listed"
+        if record is None:
+            raise ReadFailed(f"{session.shown}: supervisor of mob {mob_id!r}: was just listed, and is not found")
         yield mob_id, record
 
 
@@ -74,7 +79,7 @@ def compare_and_put_authority(session: Session, operation: ops.CompareAndPutSupe
 
 def put_authority_if_absent(session: Session, operation: ops.PutSupervisorAuthorityIfAbsent) -> bool:
     """Set the authority record of a mob that has none."""
-    if session.row(_SELECT_AUTHORITY, (operation.mob_id,)) is not None:
+    if session.row(_SELECT_AUTHORITY, (operation.mob_id,), _RECORD) is not None:
         return False
     put_authority(session, operation)
     return True
@@ -88,6 +93,7 @@ def delete_authority(session: Session, operation: ops.DeleteSupervisorAuthority)
 # --- overlays -----------------------------------------------------------------------------------------------
 
 _OVERLAY: Final = "WHERE mob_id = ? AND agent_identity = ? AND generation = ?"
+_KEYED_OVERLAY: Final = shape("overlays", "agent_identity", "generation", "record")
 _PUT_OVERLAY: Final = (
     "INSERT INTO overlays (mob_id, agent_identity, generation, record) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (mob_id, agent_identity, generation) DO UPDATE SET record = excluded.record"
@@ -102,12 +108,17 @@ def list_overlays(
         "SELECT agent_identity, generation, record FROM overlays WHERE mob_id = ? "
         "ORDER BY agent_identity, generation",
         (operation.mob_id,),
+        _KEYED_OVERLAY,
     )
-    place = f"overlay of mob {operation.mob_id!r}"
-    return tuple(
-        decode(ExternalBindingOverlayRecord, text, session.shown, f"{place}, agent {agent!r}, generation {number}")
-        for agent, number, text in rows
-    )
+    return tuple(_overlay(session, operation.mob_id, *row) for row in rows)
+
+
+def _overlay(session: Session, mob_id: str, agent: str, generation: int, text: str) -> ExternalBindingOverlayRecord:
+    place = f"overlay of mob {mob_id!r}, agent {agent!r}, generation {generation}"
+    overlay: ExternalBindingOverlayRecord = decode(ExternalBindingOverlayRecord, text, session.shown, place)
+    if (overlay.agent_identity, overlay.generation) != (agent, generation):
+        raise ReadFailed(f"{session.shown}: {place}: the record is of another agent or generation than its key")
+    return overlay
 
 
 def upsert_overlay(session: Session, operation: Any) -> None:
@@ -149,7 +160,7 @@ _PUT_SPEC: Final = (
 
 
 def _revision(session: Session, mob_id: str) -> int:
-    row = session.row("SELECT revision FROM specs WHERE mob_id = ?", (mob_id,))
+    row = session.row("SELECT revision FROM specs WHERE mob_id = ?", (mob_id,), shape("specs", "revision"))
     return 0 if row is None else row[0]
 
 
@@ -169,7 +180,8 @@ def insert_spec(session: Session, mob_id: str, definition: Document, revision: i
 
 def get_spec(session: Session, operation: ops.GetSpec) -> tuple[Document, int] | None:
     """Answer the definition of a mob and its revision."""
-    row = session.row("SELECT definition, revision FROM specs WHERE mob_id = ?", (operation.mob_id,))
+    query = "SELECT definition, revision FROM specs WHERE mob_id = ?"
+    row = session.row(query, (operation.mob_id,), shape("specs", "definition", "revision"))
     if row is None:
         return None
     return decode(Document, row[0], session.shown, f"spec of mob {operation.mob_id!r}"), row[1]
@@ -177,7 +189,8 @@ def get_spec(session: Session, operation: ops.GetSpec) -> tuple[Document, int] |
 
 def list_specs(session: Session, _operation: ops.ListSpecs) -> tuple[str, ...]:
     """Answer the mobs that have a definition."""
-    return tuple(mob_id for (mob_id,) in session.rows("SELECT mob_id FROM specs ORDER BY mob_id"))
+    rows = session.rows("SELECT mob_id FROM specs ORDER BY mob_id", (), shape("specs", "mob_id"))
+    return tuple(mob_id for (mob_id,) in rows)
 
 
 def delete_spec(session: Session, operation: ops.DeleteSpec) -> bool:
@@ -191,7 +204,9 @@ def delete_spec(session: Session, operation: ops.DeleteSpec) -> bool:
 
 # --- realm profiles -----------------------------------------------------------------------------------------
 
-_SELECT_PROFILE: Final = "SELECT name, profile, revision, created_at, updated_at FROM profiles"
+_PROFILE: Final = ("name", "profile", "revision", "created_at", "updated_at")
+_STORED_PROFILE: Final = shape("profiles", *_PROFILE)
+_SELECT_PROFILE: Final = f"SELECT {', '.join(_PROFILE)} FROM profiles"
 _PUT_PROFILE: Final = (
     "INSERT INTO profiles (name, profile, revision, created_at, updated_at) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (name) DO UPDATE "
@@ -216,13 +231,14 @@ def put_profile(session: Session, profile: StoredRealmProfile) -> StoredRealmPro
 
 def get_profile(session: Session, operation: Any) -> StoredRealmProfile | None:
     """Answer a profile."""
-    row = session.row(f"{_SELECT_PROFILE} WHERE name = ?", (operation.name,))
+    row = session.row(f"{_SELECT_PROFILE} WHERE name = ?", (operation.name,), _STORED_PROFILE)
     return None if row is None else _profile(session, row)
 
 
 def list_profiles(session: Session, _operation: ops.ListProfiles) -> tuple[StoredRealmProfile, ...]:
     """Answer the profiles by name."""
-    return tuple(_profile(session, row) for row in session.rows(f"{_SELECT_PROFILE} ORDER BY name"))
+    rows = session.rows(f"{_SELECT_PROFILE} ORDER BY name", (), _STORED_PROFILE)
+    return tuple(_profile(session, row) for row in rows)
 
 
 def update_profile(session: Session, operation: ops.UpdateProfile) -> StoredRealmProfile:

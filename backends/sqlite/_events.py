@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from mobstore.backends.sqlite._codec import decode
+from mobstore.backends.sqlite._codec import decode, unreadable
 from mobstore.backends.sqlite._schema import NEXT_CURSOR
 from mobstore.backends.sqlite._session import Session
-from mobstore.model import FEED_CAPACITY, MobEvent, NewMobEvent, ReadFailed, Timestamp
+from mobstore.backends.sqlite._shapes import COUNT, Shape, kinds, shape
+from mobstore.model import FEED_CAPACITY, MobEvent, NewMobEvent, ReadFailed, Serialization, Timestamp
 from mobstore.model import operations as ops
 from mobstore.model._json import Document
 from mobstore.model.step import terminal_identity
@@ -24,7 +25,12 @@ _INSERT_EVENT: Final = (
 _INSERT_FEED: Final = "INSERT INTO feed (place, cursor, seconds, nanos, mob_id, kind) VALUES (?, ?, ?, ?, ?, ?)"
 _TRIM_FEED: Final = "DELETE FROM feed WHERE place <= ?"
 _FIND_TERMINAL: Final = "SELECT 1 FROM events WHERE mob_id = ? AND terminal_run = ? AND terminal_flow = ? LIMIT 1"
-_EVENT_COLUMNS: Final = "cursor, seconds, nanos, mob_id, kind"
+_COLUMNS: Final = ("cursor", "seconds", "nanos", "mob_id", "kind")
+_EVENT_COLUMNS: Final = ", ".join(_COLUMNS)
+_EVENT: Final = shape("events", *_COLUMNS)
+_FED: Final = shape("feed", "place", *_COLUMNS)
+_COUNTED: Final = Shape.made("meta", kinds("meta", "value"), kinds("feed", "place", optional=True))
+_COUNT: Final = Shape.made("events", COUNT)
 _POLL: Final = f"SELECT {_EVENT_COLUMNS} FROM events WHERE cursor > ? ORDER BY cursor LIMIT ?"
 _REPLAY: Final = f"SELECT {_EVENT_COLUMNS} FROM events ORDER BY cursor"
 _READ_FEED: Final = f"SELECT place, {_EVENT_COLUMNS} FROM feed WHERE place >= ? ORDER BY place"
@@ -69,11 +75,16 @@ def _append(session: Session, new: Sequence[NewMobEvent]) -> tuple[MobEvent, ...
 
 def _counters(session: Session) -> tuple[int, int]:
     """The cursor of the next event, and its place in the feed."""
-    row = session.row(_COUNTERS, (NEXT_CURSOR,))
+    row = session.row(_COUNTERS, (NEXT_CURSOR,), _COUNTED)
     if row is None:
         raise ReadFailed(f"{session.shown}: meta has no {NEXT_CURSOR}")
     cursor, last = row
     return cursor, 0 if last is None else last + 1
+
+
+def next_cursor(session: Session) -> int:
+    """Return the cursor of the next event."""
+    return _counters(session)[0]
 
 
 def insert_event(session: Session, event: MobEvent) -> None:
@@ -97,17 +108,17 @@ def _columns(event: MobEvent) -> tuple[Any, ...]:
 
 def poll(session: Session, operation: ops.Poll) -> tuple[MobEvent, ...]:
     """Answer events with a larger cursor."""
-    return _events(session, session.rows(_POLL, (operation.after_cursor, operation.limit)))
+    return _events(session, session.rows(_POLL, (operation.after_cursor, operation.limit), _EVENT))
 
 
 def replay_all(session: Session, _operation: ops.ReplayAll) -> tuple[MobEvent, ...]:
     """Answer every event."""
-    return _events(session, session.rows(_REPLAY))
+    return _events(session, session.rows(_REPLAY, (), _EVENT))
 
 
 def latest_cursor(session: Session, _operation: ops.LatestCursor) -> int:
     """Answer the last event's cursor, or 0."""
-    row = session.row("SELECT coalesce(max(cursor), 0) FROM events")
+    row = session.row("SELECT coalesce(max(cursor), 0) FROM events", (), _COUNT)
     assert row is not None, "an aggregate answers one row"
     cursor: int = row[0]
     return cursor
@@ -132,7 +143,10 @@ def _events(session: Session, rows: list[tuple[Any, ...]]) -> tuple[MobEvent, ..
 def _event(session: Session, row: tuple[Any, ...]) -> MobEvent:
     cursor, seconds, nanos, mob_id, kind = row
     document = decode(Document, kind, session.shown, f"event {cursor}: kind")
-    return MobEvent(cursor, Timestamp(seconds, nanos), mob_id, document)
+    try:
+        return MobEvent(cursor, Timestamp(seconds, nanos), mob_id, document)
+    except Serialization as error:
+        raise unreadable(session.shown, f"event {cursor}: ", error) from None
 
 
 # --- the feed -----------------------------------------------------------------------------------------------
@@ -140,7 +154,7 @@ def _event(session: Session, row: tuple[Any, ...]) -> MobEvent:
 
 def appended(session: Session, _operation: object) -> int:
     """Answer the place in the feed that the next append gets."""
-    row = session.row("SELECT coalesce(max(place) + 1, 0) FROM feed")
+    row = session.row("SELECT coalesce(max(place) + 1, 0) FROM feed", (), _COUNT)
     assert row is not None, "an aggregate answers one row"
     place: int = row[0]
     return place
@@ -148,7 +162,7 @@ def appended(session: Session, _operation: object) -> int:
 
 def read_feed(session: Session, place: int) -> tuple[tuple[MobEvent, ...], int, int]:
     """Return what a subscriber at ``place`` gets next; see `mobstore.model.drain`."""
-    rows = session.rows(_READ_FEED, (place,))
+    rows = session.rows(_READ_FEED, (place,), _FED)
     if not rows:
         return (), 0, place
     return _events(session, [row[1:] for row in rows]), rows[0][0] - place, rows[-1][0] + 1

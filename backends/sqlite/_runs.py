@@ -11,6 +11,7 @@ from typing import Any, Final
 from mobstore.backends.sqlite._cells import GROW_LOOP, LEDGERS, PUT_LOOP_OUTPUT, PUT_ROOT_OUTPUT
 from mobstore.backends.sqlite._codec import decode, unreadable
 from mobstore.backends.sqlite._session import Session
+from mobstore.backends.sqlite._shapes import Shape, kinds, shape
 from mobstore.model import (
     Cell,
     FrameSnapshot,
@@ -19,6 +20,7 @@ from mobstore.model import (
     LoopSnapshot,
     MobRun,
     OrderedTrieMap,
+    ReadFailed,
     Serialization,
     StepLedgerEntry,
     TrieMap,
@@ -43,6 +45,7 @@ _INSERT_RUN: Final = (
     "INSERT INTO runs (run_id, mob_id, flow_id, schema_version, created_at, completed_at, status, flow_state) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_SEQ: Final = shape("runs", "seq")
 _INSERT_PARAMS: Final = "INSERT INTO run_params (run, activation_params) VALUES (?, ?)"
 _INSERT_FRAME: Final = "INSERT INTO frames (run, frame_id, snapshot) VALUES (?, ?, ?)"
 _INSERT_LOOP: Final = "INSERT INTO loops (run, loop_instance_id, snapshot) VALUES (?, ?, ?)"
@@ -73,8 +76,9 @@ def insert_run(session: Session, run: MobRun) -> None:
             text(run.flow_state),
         ),
     )
-    found = session.row("SELECT seq FROM runs WHERE run_id = ?", (run.run_id,))
-    assert found is not None, "the run was just inserted"
+    found = session.row("SELECT seq FROM runs WHERE run_id = ?", (run.run_id,), _SEQ)
+    if found is None:
+        raise ReadFailed(f"{session.shown}: runs: the run that was just inserted is not found")
     seq = found[0]
     session.change(_INSERT_PARAMS, (seq, run.activation_params.text))
     session.change_many(_INSERT_FRAME, ((seq, key, text(frame)) for key, frame in run.frames.items()))
@@ -97,37 +101,44 @@ def _insert_outputs(session: Session, seq: int, run: MobRun) -> None:
 
 # --- reading ------------------------------------------------------------------------------------------------
 
+_COLUMNS: Final = (
+    *("seq", "run_id", "mob_id", "flow_id", "status", "flow_state", "created_at", "completed_at", "schema_version"),
+)
 _SELECT_RUN: Final = (
-    "SELECT seq, run_id, mob_id, flow_id, status, flow_state, activation_params, created_at, completed_at, "
-    "schema_version FROM runs LEFT JOIN run_params ON run_params.run = seq"
+    f"SELECT {', '.join(_COLUMNS)}, activation_params FROM runs LEFT JOIN run_params ON run_params.run = seq"
+)
+_RUN: Final = Shape.made(
+    "runs", *(kinds("runs", name) for name in _COLUMNS), kinds("run_params", "activation_params", optional=True)
 )
 
 
 def get_run(session: Session, operation: ops.GetRun) -> MobRun | None:
     """Answer a run."""
-    row = session.row(f"{_SELECT_RUN} WHERE run_id = ?", (operation.run_id,))
+    row = session.row(f"{_SELECT_RUN} WHERE run_id = ?", (operation.run_id,), _RUN)
     return None if row is None else _run(session, row)
 
 
 def list_runs(session: Session, operation: ops.ListRuns) -> tuple[MobRun, ...]:
     """Answer the runs of a mob, or of a flow of it, in the order of their creation."""
     if operation.flow_id is None:
-        rows = session.rows(f"{_SELECT_RUN} WHERE mob_id = ? ORDER BY seq", (operation.mob_id,))
+        rows = session.rows(f"{_SELECT_RUN} WHERE mob_id = ? ORDER BY seq", (operation.mob_id,), _RUN)
     else:
         rows = session.rows(
-            f"{_SELECT_RUN} WHERE mob_id = ? AND flow_id = ? ORDER BY seq", (operation.mob_id, operation.flow_id)
+            f"{_SELECT_RUN} WHERE mob_id = ? AND flow_id = ? ORDER BY seq",
+            (operation.mob_id, operation.flow_id),
+            _RUN,
         )
     return tuple(_run(session, row) for row in rows)
 
 
 def every_run(session: Session) -> Iterator[MobRun]:
     """Iterate over all runs in the order of their creation."""
-    for row in session.rows(f"{_SELECT_RUN} ORDER BY seq"):
+    for row in session.rows(f"{_SELECT_RUN} ORDER BY seq", (), _RUN):
         yield _run(session, row)
 
 
 def _run(session: Session, row: tuple[Any, ...]) -> MobRun:
-    seq, run_id, mob_id, flow_id, status, flow_state, params, created_at, completed_at, version = row
+    seq, run_id, mob_id, flow_id, status, flow_state, created_at, completed_at, version, params = row
     place = f"run {run_id}"
     try:
         return MobRun(
@@ -185,7 +196,7 @@ def iteration_entry(instance: str, iteration: str, frame_id: str) -> LoopIterati
 def _entries(session: Session, cell: Cell, seq: int, place: str, entry: Callable[..., Any]) -> Iterable[Any]:
     ledger = LEDGERS[cell]
     query = f"SELECT {', '.join(ledger.columns)} FROM {ledger.table} WHERE run = ? ORDER BY place"
-    for number, row in enumerate(session.rows(query, (seq,))):
+    for number, row in enumerate(session.rows(query, (seq,), shape(ledger.table, *ledger.columns))):
         try:
             yield entry(*row)
         except Serialization as error:
@@ -193,7 +204,8 @@ def _entries(session: Session, cell: Cell, seq: int, place: str, entry: Callable
 
 
 def _snapshots(session: Session, table: str, key: str, kind: type, seq: int, place: str) -> TrieMap[str, Any]:
-    rows = session.rows(f"SELECT {key}, snapshot FROM {table} WHERE run = ?", (seq,))
+    query = f"SELECT {key}, snapshot FROM {table} WHERE run = ?"
+    rows = session.rows(query, (seq,), shape(table, key, "snapshot"))
     return TrieMap({name: snapshot(session, kind, text, f"{place}: {table}[{name!r}]") for name, text in rows})
 
 
@@ -203,15 +215,18 @@ def _payload(session: Session, text: str, place: str) -> Payload:
 
 
 def _root_outputs(session: Session, seq: int, place: str) -> OrderedTrieMap[str, Payload]:
-    rows = session.rows("SELECT key, output FROM root_outputs WHERE run = ? ORDER BY place", (seq,))
+    query = "SELECT key, output FROM root_outputs WHERE run = ? ORDER BY place"
+    rows = session.rows(query, (seq,), shape("root_outputs", "key", "output"))
     return OrderedTrieMap({key: _payload(session, text, f"{place}: root_outputs[{key!r}]") for key, text in rows})
 
 
 def _loop_outputs(session: Session, seq: int, place: str) -> TrieMap[str, IterationOutputs]:
-    lengths = session.rows("SELECT loop_id, iterations FROM loop_iterations WHERE run = ?", (seq,))
+    query = "SELECT loop_id, iterations FROM loop_iterations WHERE run = ?"
+    lengths = session.rows(query, (seq,), shape("loop_iterations", "loop_id", "iterations"))
     written: defaultdict[str, defaultdict[int, dict[str, Payload]]] = defaultdict(lambda: defaultdict(dict))
+    query = "SELECT loop_id, iteration, key, output FROM loop_outputs WHERE run = ? ORDER BY place"
     for loop_id, iteration, key, text in session.rows(
-        "SELECT loop_id, iteration, key, output FROM loop_outputs WHERE run = ? ORDER BY place", (seq,)
+        query, (seq,), shape("loop_outputs", "loop_id", "iteration", "key", "output")
     ):
         written[loop_id][iteration][key] = _payload(
             session, text, f"{place}: loop_outputs[{loop_id!r}][{iteration}][{key!r}]"

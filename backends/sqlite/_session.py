@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 from mobstore.backends._base import Clock
 from mobstore.backends.sqlite._codec import Texts
 from mobstore.backends.sqlite._errors import OutcomeUnknown, explain, is_busy
+from mobstore.backends.sqlite._shapes import Shape
 from mobstore.model import WriteFailed
 
 Trace: TypeAlias = Callable[[str], None]
@@ -82,13 +83,26 @@ class Session:
             self._trace(sql)
         return self._cursor.execute(sql, parameters)
 
-    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Return all rows of a query."""
-        return self._send(sql, parameters).fetchall()
+    def rows(self, sql: str, parameters: Sequence[Any], shape: Shape) -> list[tuple[Any, ...]]:
+        """Return all rows of a query.
 
-    def row(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
-        """Return the only row of a query, or None."""
+        Raises:
+            ReadFailed: one has another shape.
+        """
+        rows: list[tuple[Any, ...]] = self._send(sql, parameters).fetchall()
+        for row in rows:
+            shape.check(row, self.shown)
+        return rows
+
+    def row(self, sql: str, parameters: Sequence[Any] = (), shape: Shape | None = None) -> tuple[Any, ...] | None:
+        """Return the only row of a query, or None; what reads no column of the file needs no shape.
+
+        Raises:
+            ReadFailed: it has another shape.
+        """
         row: tuple[Any, ...] | None = self._send(sql, parameters).fetchone()
+        if row is not None and shape is not None:
+            shape.check(row, self.shown)
         return row
 
     def change(self, sql: str, parameters: Sequence[Any] = ()) -> None:

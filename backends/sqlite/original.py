@@ -25,6 +25,7 @@ from mobstore.backends.sqlite._codec import read_secret, unreadable
 from mobstore.backends.sqlite._engine import SqliteEngine
 from mobstore.backends.sqlite._schema import NEXT_CURSOR
 from mobstore.backends.sqlite._session import Session, Shared
+from mobstore.backends.sqlite._shapes import shape
 from mobstore.backends.sqlite.reading import ORIGINAL_TABLES, Detection, Stored, detect, owner, unchanged
 from mobstore.model import (
     ExternalBindingOverlayRecord,
@@ -250,11 +251,12 @@ def read_ours(path: str | os.PathLike[str]) -> Content:
     with unchanged(path) as connection:
         _refuse_other(path, owner(connection), "ours")
         session = Session(connection, os.fspath(path), Shared(), system_clock, 0, None)
-        mobs = [mob_id for (mob_id,) in session.rows("SELECT DISTINCT mob_id FROM overlays ORDER BY mob_id")]
+        query = "SELECT DISTINCT mob_id FROM overlays ORDER BY mob_id"
+        mobs = [mob_id for (mob_id,) in session.rows(query, (), shape("overlays", "mob_id"))]
         return Content(
             tuple(runs.every_run(session)),
             events.replay_all(session, ops.ReplayAll()),
-            session.rows("SELECT value FROM meta WHERE key = ?", (NEXT_CURSOR,))[0][0],
+            events.next_cursor(session),
             tuple(_spec(session, mob_id) for mob_id in documents.list_specs(session, ops.ListSpecs())),
             tuple(documents.every_authority(session)),
             tuple(
@@ -268,7 +270,8 @@ def read_ours(path: str | os.PathLike[str]) -> Content:
 
 def _spec(session: Session, mob_id: str) -> tuple[str, Document, int]:
     held = documents.get_spec(session, ops.GetSpec(mob_id))
-    assert held is not None, "the mob was just listed"
+    if held is None:
+        raise ReadFailed(f"{session.shown}: spec of mob {mob_id!r}: was just listed, and is not found")
     return mob_id, *held
 
 

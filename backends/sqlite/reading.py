@@ -47,11 +47,15 @@ class Detection:
 
 @attrs.frozen
 class Stored:
-    """A row of a file: its table, its key, and ``read``, which returns its value or raises `Serialization`."""
+    """A row of a file: its table, its key, and ``read``, which returns its value or raises `Serialization`.
+
+    ``fits`` says whether its columns hold what the schema lets them, where the schema says so.
+    """
 
     table: str
     key: tuple[Any, ...]
     read: Callable[[], Any]
+    fits: bool = True
 
     @property
     def place(self) -> str:

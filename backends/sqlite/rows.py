@@ -12,6 +12,7 @@ from typing import Any, Final
 from mobstore.backends.sqlite._codec import read_secret
 from mobstore.backends.sqlite._runs import iteration_entry, step_entry
 from mobstore.backends.sqlite._schema import SCHEMA
+from mobstore.backends.sqlite._shapes import WRONG_TYPE, shape
 from mobstore.backends.sqlite.reading import Stored
 from mobstore.model import (
     ExternalBindingOverlayRecord,
@@ -31,7 +32,7 @@ from mobstore.model._records import U64
 from mobstore.model.step import terminal_identity
 from mobstore.model.values import FailureLedgerEntry, FlowAuthorityInput, FlowRunState
 
-__all__ = ["OBJECTS", "TABLES", "stored"]
+__all__ = ["OBJECTS", "TABLES", "WRONG_TYPE", "stored"]
 
 OBJECTS: Final = tuple(SCHEMA)
 """Every table and index that a file of ours has."""
@@ -143,6 +144,8 @@ def stored(connection: sqlite3.Connection, table: str) -> Iterator[Stored]:
     else:
         joined = f"{table} AS t LEFT JOIN runs AS r ON r.seq = t.run"
         query = f"SELECT r.run_id, {shown} FROM {joined} ORDER BY t.run{order and f', {order}'}"
-    count = len(keys) + (table not in _OF_NO_RUN)
+    of_run = table not in _OF_NO_RUN
+    rule = shape(table, *keys, *columns)
     for row in connection.execute(query):
-        yield Stored(table, row[:count], functools.partial(read, *row[count:]))
+        key, rest = row[: of_run + len(keys)], row[of_run + len(keys) :]
+        yield Stored(table, key, functools.partial(read, *rest), rule.fits(row[of_run:]))

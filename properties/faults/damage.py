@@ -1,8 +1,8 @@
 """A damaged file: whatever page of it is overwritten, a call tells so or answers what is right.
 
 SQLite keeps no checksum of its pages: a bit that flips inside a stored value is not noticed by it, and only by us
-where the value then has no form.  So whole pages are overwritten here, with zeros, ones, noise; and, which SQLite
-does not always notice either, with another page of the file, as when a disk puts a write in the wrong place.
+where the value then has no form.  So whole pages are overwritten here, with zeros, ones, noise; and, which nobody
+always notices, with another page of the file, as when a disk puts a write in the wrong place.
 """
 
 from __future__ import annotations

@@ -54,9 +54,13 @@ def _disk_failure(call: str, fault: Fault, operation: str) -> str:
 
 @attrs.define
 class Failures:
-    """What was tried of a call, and what it came to: calls that answered, erred, or could not tell."""
+    """What was tried of a call, and what it came to: calls that answered, erred, or could not tell.
+
+    ``cause`` is what failed, where that is always the same.
+    """
 
     name: str
+    cause: str = ""
     tried: int = 0
     answered: int = 0
     erred: int = 0

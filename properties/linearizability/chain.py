@@ -126,6 +126,7 @@ def find_order(facts: Facts, cell: Hashable) -> Chain | None:
     tails: dict[Any, list[int]] = {}
     if maybes and not _place_unknown(facts, expects, writes, before, consumer, maybes, tails, cell):
         return None
+    del before  # the largest part of a check's memory at its peak
     order: list[int] = []
     at = {initial: 0}
     value, get = initial, consumer.get
@@ -163,11 +164,12 @@ def _place_unknown(
         if twin != pos and (facts.writes[twin], facts.expects[twin]) != (facts.writes[pos], facts.expects[pos]):
             return False
     needed: set[int] = set()
-    for pos, kind in enumerate(facts.kinds):
-        value = expects[pos]
-        while kind in (Kind.READ, Kind.CHANGE) and (writer := first.get(value, -1)) >= 0 and writer not in needed:
-            needed.add(writer)
-            value = before[value]
+    read, change = Kind.READ, Kind.CHANGE
+    for kind, value in zip(facts.kinds, expects, strict=True):
+        if value in first and (kind is read or kind is change):
+            while (writer := first.get(value, -1)) >= 0 and writer not in needed:
+                needed.add(writer)
+                value = before[value]  # noqa: PLW2901 - walks to the writer that this one needs
     for pos in sorted(needed):
         if consumer.setdefault(expects[pos], pos) != pos:
             raise Refuted(_double((consumer[expects[pos]], pos), expects, cell))
@@ -230,7 +232,9 @@ class Bounds:
         return cls(lo, hi, [])
 
 
-def decide(facts: Facts, chain: Chain, inv: Sequence[int], res: Sequence[int], watch: Watch) -> list[int] | None:
+def decide(
+    facts: Facts, chain: Chain, inv: Sequence[int], res: Sequence[int], watch: Watch
+) -> Sequence[int] | None:
     """Return positions in an order that explains every answer; None when the tails are no forest to decide on.
 
     Raises:
@@ -454,39 +458,42 @@ def _witness(
     inv: Sequence[int],
     points: list[int],
     runs_of: Mapping[int, list[tuple[int, int]]] | None,
-) -> list[int]:
+) -> Sequence[int]:
     """Return the positions in order: changes by their points, each observer in a legal gap that its span meets.
 
-    Within a gap observers stand in the order of their invocations.
+    Within a gap observers stand in the order of their invocations.  They are chained gap by gap in arrays: lists of
+    lists would be most of the memory of a check.
     """
-    kinds, at = facts.kinds, chain.at
-    read, failed = Kind.READ, Kind.FAILED
-    places = array("q", bytes(8 * len(kinds)))
-    chosen = bytearray(len(kinds))
-    for index, pos in enumerate(chain.order, 1):
-        places[pos] = 2 * index
-        chosen[pos] = 1
-    if runs_of is None:
-        get = at.get
-        for pos, (kind, expected) in enumerate(zip(kinds, facts.expects, strict=True)):
-            if kind is read:
-                places[pos] = 2 * at[expected] + 1
-                chosen[pos] = 1
-            elif kind is failed:
-                gap = bisect_left(points, inv[pos]) - 1
-                places[pos] = 2 * (gap + 1 if get(expected) == gap else gap) + 1
-                chosen[pos] = 1
-    else:
-        for pos, kind in enumerate(kinds):
-            if kind is read or kind is failed:
-                gap = bisect_left(points, inv[pos]) - 1
-                for first, last in runs_of.get(pos, ()):
-                    if first <= gap <= last:
-                        gap = last + 1
-                places[pos] = 2 * gap + 1
-                chosen[pos] = 1
-    everyone = range(len(kinds)) if all(chosen) else [pos for pos in range(len(kinds)) if chosen[pos]]
-    return sorted(everyone, key=places.__getitem__)
+    kinds, get = facts.kinds, chain.at.get
+    failed, change = Kind.FAILED, Kind.CHANGE
+    first = array("q", [-1]) * (len(chain.order) + 1)
+    after = array("q", [-1]) * len(kinds)
+    backwards = zip(range(len(kinds) - 1, -1, -1), reversed(kinds), reversed(facts.expects), strict=True)
+    for pos, kind, expected in backwards:
+        if kind >= change:
+            continue
+        if runs_of is not None:
+            gap = bisect_left(points, inv[pos]) - 1
+            for start, end in runs_of.get(pos, ()):
+                if start <= gap <= end:
+                    gap = end + 1
+        elif kind is failed:
+            gap = bisect_left(points, inv[pos]) - 1
+            if get(expected) == gap:
+                gap += 1
+        else:
+            gap = chain.at[expected]
+        after[pos] = first[gap]
+        first[gap] = pos
+    witness = array("q")
+    add = witness.append
+    for gap, pos in enumerate(first):
+        if gap:
+            add(chain.order[gap - 1])
+        while pos >= 0:
+            add(pos)
+            pos = after[pos]  # noqa: PLW2901
+    return witness
 
 
 # --- the proof of a window --------------------------------------------------------------------------------------

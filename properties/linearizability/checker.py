@@ -10,6 +10,7 @@ A witness is replayed by a program of its own (`verify`) before it is believed.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -29,11 +30,11 @@ from mobstore.properties.linearizability.verdict import (
     Watch,
 )
 
-Algorithm: TypeAlias = Callable[[Facts, Sequence[int], Sequence[int], Watch], list[int] | None]
+Algorithm: TypeAlias = Callable[[Facts, Sequence[int], Sequence[int], Watch], Sequence[int] | None]
 """Returns a witness in positions, raises `Refuted`, or returns None for calls that are not of its class."""
 
 
-def _decide_chain(facts: Facts, inv: Sequence[int], res: Sequence[int], watch: Watch) -> list[int] | None:
+def _decide_chain(facts: Facts, inv: Sequence[int], res: Sequence[int], watch: Watch) -> Sequence[int] | None:
     for cell in chain.chain_cells(facts):
         order = chain.find_order(facts, cell)
         if order is not None:
@@ -43,11 +44,13 @@ def _decide_chain(facts: Facts, inv: Sequence[int], res: Sequence[int], watch: W
     return None
 
 
-_ALGORITHMS: Final[tuple[tuple[str, Algorithm], ...]] = (
+ALGORITHMS: Final[tuple[tuple[str, Algorithm], ...]] = (
     ("chain", _decide_chain),
     ("graph", graph.decide),
     ("blocks", blocks.decide),
 )
+"""The polynomial algorithms by name, in the order in which they are tried."""
+
 _SHRINKING: Final = 2.0
 """Seconds for removing observers from the proof of a search."""
 
@@ -84,7 +87,7 @@ def relevant_rows(history: History, model: Model, rows: Sequence[int]) -> Sequen
     drop = {
         row for row in others if outcome[row] is Outcome.FAIL or model.reads(history.f[row], history.value[row])
     }
-    return [row for row in rows if row not in drop] if drop else rows
+    return array("q", (row for row in rows if row not in drop)) if drop else rows
 
 
 class _ObjectCheck:
@@ -111,17 +114,20 @@ class _ObjectCheck:
 
     def _decide(self) -> Sequence[int]:
         prefix, state = self._sequential_prefix()
-        rest = self._rows[prefix:]
+        rest = self._rows[prefix:] if prefix else self._rows
         if not len(rest):
             return self._rows
         before = self._rows[:prefix]
         for witness in self._attempts(rest, state):
-            whole = [*before, *witness] if prefix else witness
-            if self._wrong(whole) is None:
+            whole = _joined(before, witness) if prefix else witness
+            wrong = self._wrong(whole)
+            if wrong is None:
                 return whole
+            if self._model.exact:
+                raise CheckerDefect(wrong)
             # The model sees more in the answers than its cells say: the search decides by the model alone.
         self._decided_by = "search"
-        whole = [*before, *self._search(rest, state)]
+        whole = _joined(before, self._search(rest, state))
         wrong = self._wrong(whole)
         if wrong is not None:
             raise CheckerDefect(wrong)
@@ -154,14 +160,14 @@ class _ObjectCheck:
         whole = len(rows) == len(history)
         inv = history.inv if whole else [history.inv[row] for row in rows]
         res = history.res if whole else [history.res[row] for row in rows]
-        for self._decided_by, algorithm in _ALGORITHMS:
+        for self._decided_by, algorithm in ALGORITHMS:
             self._watch.look(f"{len(self._rows):,} calls are read, their order is not found")
             try:
                 found = algorithm(facts, inv, res, self._watch)
             except Refuted as refuted:
                 raise _Decided(_in_rows(refuted.proof, rows)) from None
             if found is not None:
-                yield found if whole else [rows[pos] for pos in found]
+                yield found if whole else array("q", map(rows.__getitem__, found))
 
     def _search(self, rows: Sequence[int], state: Any) -> list[int]:
         try:
@@ -193,6 +199,12 @@ class _ObjectCheck:
         except Refuted:
             return True
         return False
+
+
+def _joined(before: Sequence[int], witness: Sequence[int]) -> Sequence[int]:
+    whole = array("q", before)
+    whole.extend(witness)
+    return whole
 
 
 def _in_rows(proof: Proof, rows: Sequence[int]) -> Proof:

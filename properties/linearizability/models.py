@@ -8,6 +8,7 @@ polynomial algorithms to its histories.
 from __future__ import annotations
 
 import enum
+from array import array
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
@@ -61,6 +62,8 @@ class Model:
     """
 
     name: ClassVar[str] = "model"
+    exact: ClassVar[bool] = True
+    """Whether `facts` says all that the answers say; if not, the search decides what an algorithm cannot."""
 
     def initial(self) -> Any:
         """Return the state at the beginning."""
@@ -89,9 +92,11 @@ class Model:
 
     def parts(self, history: History) -> Mapping[Hashable, Sequence[int]]:
         """Return the rows of each object; a history is linearizable iff those of its objects are."""
-        rows: dict[Hashable, list[int]] = {}
+        rows: dict[Hashable, array[int]] = {}
+        if len(set(history.key)) <= 1:
+            return {key: range(len(history)) for key in history.key[:1]}
         for row, key in enumerate(history.key):
-            rows.setdefault(key, []).append(row)
+            rows.setdefault(key, array("q")).append(row)
         return rows
 
     def facts(self, history: History, rows: Sequence[int], state: Any) -> Facts | None:
@@ -152,14 +157,14 @@ class CasRegister(Model):
 
     def facts(self, history: History, rows: Sequence[int], state: Any) -> Facts:
         """Return what the calls compared, saw and wrote."""
-        chosen = history if len(rows) == len(history) else history.take(rows)
         kinds: list[Kind] = []
         expects: list[Any] = []
         writes: list[Any] = []
         known, read, failed, change, maybe = Outcome.OK, Kind.READ, Kind.FAILED, Kind.CHANGE, Kind.MAYBE
         add_kind, add_expected, add_written = kinds.append, expects.append, writes.append
-        columns = (chosen.f, chosen.value, chosen.answer, chosen.outcome)
-        for f, value, answer, outcome in zip(*columns, strict=True):
+        columns = (history.f, history.value, history.answer, history.outcome)
+        chosen = columns if len(rows) == len(history) else [map(column.__getitem__, rows) for column in columns]
+        for f, value, answer, outcome in zip(*chosen, strict=True):
             if f == "read":
                 add_kind(read)
                 add_expected(answer)

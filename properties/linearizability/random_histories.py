@@ -50,6 +50,8 @@ class Shape:
         unknown: the share of calls whose outcome is not known; half of them happen.
         lies: the share of histories in which an answer is told otherwise.
         failed: the share of calls that are told as not having happened.
+        lucky: the share of calls that are drawn when they happen, and not when they are invoked: what they compare
+            stands there, however many others are in flight.
     """
 
     calls: int
@@ -57,6 +59,7 @@ class Shape:
     unknown: float = 0.0
     lies: float = 0.0
     failed: float = 0.0
+    lucky: float = 0.0
 
 
 def draw_history(rng: random.Random, model: Model, draw: Draw, shape: Shape) -> History:
@@ -84,6 +87,8 @@ def draw_history(rng: random.Random, model: Model, draw: Draw, shape: Shape) -> 
             continue
         f, key, value, began, answer, happened = call
         if not happened:
+            if rng.random() < shape.lucky:
+                f, key, value = call[:3] = draw(rng, world)
             lost = rng.random() < shape.unknown
             if lost or rng.random() < shape.failed:
                 if lost and rng.random() < 0.5:

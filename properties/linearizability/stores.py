@@ -71,6 +71,7 @@ class StoreModel(Model):
     """
 
     name = "store"
+    exact = False
 
     def __init__(self, start: State | None = None, now: int | None = None) -> None:
         self._start = State() if start is None else start

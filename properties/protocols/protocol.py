@@ -335,7 +335,7 @@ def _transition(protocol: Protocol, move: Move) -> Transition:
     guards, updates = list(move.guards), dict(move.updates)
     if move.sources is not None:
         where = place_of(state, client).one_of(*move.sources)
-        guards.insert(0, Guard("Place", f"the client is {' or '.join(move.sources)}", where))
+        guards.insert(0, Guard("Place", f"the client's place: {' or '.join(move.sources)}", where))
     if move.target is not None:
         updates["place"] = t.store(state.place, client, move.target)
     return Transition(

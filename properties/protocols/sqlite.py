@@ -41,15 +41,23 @@ from mobstore.properties.protocols.protocol import (
 )
 
 
+@attrs.frozen
+class Commit:
+    """A commit in the log: what the storage holds then, and whose it is."""
+
+    value: Value
+    client: Client
+
+
 @attrs.frozen(slots=False, kw_only=True)
 class SqliteState(Clients):
     """The file, its log, and who has the write lock.
 
     Attributes:
         main: what the main file holds.
-        log: the last commit in the published part of the log; None in an empty log.
-        tail: a commit behind the published end of the log, in the cache, of the client ``tail_of``.
-        disk: the same as the disk has it, of the client ``disk_of``.
+        log: what the last commit in the published part of the log made of it; None in an empty log.
+        tail: a commit behind the published end of the log, in the cache.
+        disk: the same as the disk has it.
         published: what a transaction that begins now sees.
         writer: who has the write lock.
         is_down: nobody has opened the file since the crash.
@@ -58,10 +66,8 @@ class SqliteState(Clients):
     main: Value
     published: Value
     log: Value | None = None
-    tail: Value | None = None
-    tail_of: Client | None = None
-    disk: Value | None = None
-    disk_of: Client | None = None
+    tail: Commit | None = None
+    disk: Commit | None = None
     writer: Client | None = None
     is_down: bool = False
 
@@ -101,9 +107,15 @@ TAKEN: Final = {"writer": t.Some(client)}
 RELEASED: Final = {"writer": None}
 GIVEN_BACK: Final = {"writer": t.If(s.writer.eq(client), t.nothing(s.writer.sort.item), s.writer)}  # type: ignore[attr-defined]
 WRITTEN: Final = own.set("buffer", applied_to(s.calls, own.call, own.seen))
-APPENDED: Final = {"tail": t.Some(own.buffer), "tail_of": t.Some(client)}
-_SETTLED: Final = {"tail": None, "tail_of": None, "disk": None, "disk_of": None}
-_recovered: Final = t.If(t.Present(s.disk), s.disk, s.log)
+
+
+def _commit_of(committer: Own) -> t.Term:
+    return t.Some(t.Make(Commit, (committer.buffer, committer.who)))
+
+
+APPENDED: Final = {"tail": _commit_of(own)}
+_SETTLED: Final = {"tail": None, "disk": None}
+_recovered: Final = t.If(t.Present(s.disk), t.Some(t.The(s.disk).get("value")), s.log)
 """The last commit of the log, as the disk has it."""
 PUBLISHED: Final = {**_SETTLED, "log": _recovered, "published": own.buffer, **own.answer(Verdict.DONE)}
 _MIDWAY: Final = Guard(
@@ -113,6 +125,8 @@ _MIDWAY: Final = Guard(
 )
 _LOOK: Final = Statement.SELECT
 
+_survivor: Final = t.The(s.disk).get("client")
+"""Whose commit recovery finds."""
 _keeps: Final = t.fields_of(INPUT, Crash).keeps_cache & t.Present(s.tail)
 
 
@@ -123,8 +137,8 @@ def _after_crash(place: t.Term) -> t.Term:
 
 
 _DEATHS: Final = (
-    Move("CutOff", PENDING, Place.CUT, (UP,), GIVEN_BACK),
-    Move("CutOffLate", PERFORMED, Place.GONE, (UP,), GIVEN_BACK),
+    Move("CutOff", PENDING, Place.CUT, (), GIVEN_BACK),
+    Move("CutOffLate", PERFORMED, Place.GONE, (), GIVEN_BACK),
     Move(
         "Crash",
         None,
@@ -133,9 +147,7 @@ _DEATHS: Final = (
         {
             "place": t.map_to(s.place, s.place, lambda dying: _after_crash(t.at(s.place, dying))),
             "disk": t.If(_keeps, s.tail, s.disk),
-            "disk_of": t.If(_keeps, s.tail_of, s.disk_of),
             "tail": None,
-            "tail_of": None,
             "writer": None,
             "is_down": True,
         },
@@ -150,12 +162,11 @@ _DEATHS: Final = (
             "log": _recovered,
             "published": t.If(t.Present(_recovered), t.The(_recovered), s.main),
             "disk": None,
-            "disk_of": None,
-            "place": t.If(t.Present(s.disk), t.store(s.place, t.The(s.disk_of), Place.GONE), s.place),
-            "answer": t.If(t.Present(s.disk), t.store(s.answer, t.The(s.disk_of), Verdict.DONE), s.answer),
+            "place": t.If(t.Present(s.disk), t.store(s.place, _survivor, Place.GONE), s.place),
+            "answer": t.If(t.Present(s.disk), t.store(s.answer, _survivor, Verdict.DONE), s.answer),
             "is_down": False,
         },
-        (performs(t.The(s.disk_of), t.Present(s.disk)),),
+        (performs(_survivor, t.Present(s.disk)),),
         kind=OfStorage,
     ),
 )
@@ -165,7 +176,7 @@ _CHECKPOINTS: Final = (
         "Checkpoint",
         None,
         None,
-        (UP, Guard("Log", "there is something in the log", t.Present(s.log))),
+        (Guard("Log", "there is something in the log", t.Present(s.log)),),
         {"main": t.The(s.log)},
         kind=OfStorage,
     ),
@@ -173,12 +184,7 @@ _CHECKPOINTS: Final = (
         "RestartLog",
         None,
         None,
-        (
-            UP,
-            FREE,
-            Guard("Log", "there is something in the log", t.Present(s.log)),
-            Guard("Copied", "all of it is in the main file", s.log.eq(s.main)),
-        ),
+        (FREE, Guard("Copied", "there is a log, and all of it is in the main file", s.log.eq(s.main))),
         {"log": None, **_SETTLED},
         kind=OfStorage,
     ),
@@ -243,7 +249,7 @@ _MOVES: Final = (
     Move("RollBack", (Place.UNDOING,), Place.ANSWERED, (), RELEASED, statement=Statement.ROLLBACK),
     Move("GiveUp", (Place.WRITTEN, *COMMITTING), Place.CUT, (), RELEASED, statement=Statement.ROLLBACK),
     Move("Append", (Place.WRITTEN,), Place.APPENDED, (), APPENDED, statement=Statement.COMMIT),
-    Move("Sync", (Place.APPENDED,), Place.SYNCED, (), {"disk": s.tail, "disk_of": s.tail_of}),
+    Move("Sync", (Place.APPENDED,), Place.SYNCED, (), {"disk": s.tail}),
     Move("Publish", (Place.SYNCED,), Place.ANSWERED, (), {**PUBLISHED, **RELEASED}, (performs(client),)),
     responding(s),
     *_DEATHS,
@@ -251,15 +257,14 @@ _MOVES: Final = (
 )
 
 
-def _is_commit(value: t.Term, of: t.Term, *places: Place) -> t.Term:
+def _is_commit(commit: t.Term, *places: Place) -> t.Term:
     """Return that a commit behind the end of the log is that of a client which stands at one of the places."""
-    committer = Own(s, t.The(of))
-    return ~t.Present(value) | (
-        t.Present(of)
-        & t.member(t.The(of), s.place)
+    committer = Own(s, t.The(commit).get("client"))
+    return ~t.Present(commit) | (
+        t.member(committer.who, s.place)
         & committer.place.one_of(*places)
         & committer.goes_through(s.published)
-        & t.The(value).eq(applied_to(s.calls, committer.call, s.published))
+        & t.The(commit).get("value").eq(applied_to(s.calls, committer.call, s.published))
     )
 
 
@@ -274,7 +279,7 @@ SQLITE: Final = Protocol(
         (
             t.is_empty(s.place),
             s.main.eq(s.published),
-            *(~t.Present(getattr(s, name)) for name in ("log", "tail", "disk", "tail_of", "disk_of", "writer")),
+            *(~t.Present(getattr(s, name)) for name in ("log", "tail", "disk", "writer")),
             ~s.is_down,
         )
     ),
@@ -318,22 +323,22 @@ SQLITE: Final = Protocol(
         (
             "appended-is-in-the-log",
             "Who has appended its commit finds it behind the end of the log.",
-            each(s, *COMMITTING)(lambda holder: s.tail.eq(holder.buffer) & s.tail_of.eq(holder.who)),
+            each(s, *COMMITTING)(lambda holder: s.tail.eq(_commit_of(holder))),
         ),
         (
             "synced-is-on-the-disk",
             "Who has synced its commit finds it on the disk.",
-            each(s, Place.SYNCED)(lambda holder: s.disk.eq(holder.buffer) & s.disk_of.eq(holder.who)),
+            each(s, Place.SYNCED)(lambda holder: s.disk.eq(_commit_of(holder))),
         ),
         (
             "tail-is-a-whole-call",
             "A commit behind the end of the log is a whole call, of what is published.",
-            _is_commit(s.tail, s.tail_of, *COMMITTING, Place.CUT),
+            _is_commit(s.tail, *COMMITTING, Place.CUT),
         ),
         (
             "disk-is-a-whole-call",
             "So is one that the disk has there.",
-            _is_commit(s.disk, s.disk_of, Place.SYNCED, Place.CUT),
+            _is_commit(s.disk, Place.SYNCED, Place.CUT),
         ),
         (
             "published-is-durable",

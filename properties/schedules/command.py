@@ -16,7 +16,9 @@ from typing import Any, Final
 import attrs
 
 from mobstore.properties import report
+from mobstore.properties.refinement import GROUPS
 from mobstore.properties.schedules.bounds import BACKENDS, SHAPES, Bound, bounds
+from mobstore.properties.schedules.drawing import draw_priorities, draw_schedules, scenarios
 from mobstore.properties.schedules.races import RACES, Race
 from mobstore.properties.schedules.scenario import CHANGING
 from mobstore.properties.schedules.scheduler import NotUnderControl
@@ -31,6 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=int, default=20_000, help="schedules of a scenario at most (default: 20,000)"
     )
+    parser.add_argument(
+        "--drawn", type=int, metavar="N", help="executions of drawn calls in each rule group instead"
+    )
+    parser.add_argument("--seed", type=int, help="what is drawn (default: drawn itself, and printed)")
     parser.add_argument("--races", action="store_true", help="find the races in the backends that have one instead")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
@@ -44,6 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     if arguments.races:
         return _show_races(arguments.json)
+    if arguments.drawn is not None:
+        return _draw(arguments)
     kinds = [known[call] for call in arguments.calls] or CHANGING
     try:
         return _exhaust(kinds, arguments)
@@ -108,6 +116,46 @@ def _why(bound: Bound) -> str:
 def _row(bound: Bound) -> dict[str, Any]:
     row = attrs.asdict(bound, recurse=False)
     return {**row, "failure": bound.failure and bound.failure.table()}
+
+
+# --- drawn ------------------------------------------------------------------------------------------------------
+
+_DRAWN: Final = {"drawn schedules": draw_schedules, "random priorities": draw_priorities}
+
+
+def _draw(arguments: argparse.Namespace) -> int:
+    seed, clients = report.seed_of(arguments.seed), arguments.clients
+    rows, failures = [], []
+    for group in GROUPS:
+        for backend, make in BACKENDS.items():
+            for strategy, draw in _DRAWN.items():
+                with make(clients) as system:
+                    drawn = draw(system, scenarios(group, clients), arguments.drawn, seed)
+                failures += [] if drawn.failure is None else [drawn.failure]
+                row = {
+                    "group": group,
+                    "backend": backend,
+                    "strategy": strategy,
+                    **attrs.asdict(drawn, recurse=False),
+                }
+                rows.append({**row, "failure": drawn.failure and drawn.failure.table()})
+                if not arguments.json:
+                    print(_drawn_line(rows[-1]), flush=True)
+    if arguments.json:
+        report.print_json({"seed": seed, "clients": clients, "drawn": rows})
+    else:
+        for failure in failures:
+            print(f"\n{failure.table()}")
+        print(f"{len(failures)} wrong schedules found ({clients} clients, seed {seed})")
+    return 1 if failures else 2 if any(not row["overlapping"] for row in rows) else 0
+
+
+def _drawn_line(row: dict[str, Any]) -> str:
+    bound = (
+        f"{row['executions']:,} executions, {row['calls']:,} calls, {row['overlapping']:,} with overlapping calls"
+    )
+    verdict = f": {row['failure'].splitlines()[0]}" if row["failure"] else ""
+    return f"{row['group']:<20}  {row['backend']:<16} {row['strategy']:<18} {bound}{verdict}"
 
 
 # --- races ------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ import functools
 import sqlite3
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -249,20 +249,24 @@ def _word(sql: str, place: int) -> str:
     return words[place].upper() if len(words) > place else ""
 
 
+Rows: TypeAlias = Mapping[str, Sequence[tuple[Any, ...]]]
+"""What a file holds, table by table."""
+
+
 class Restorer:
-    """Puts a file back to what it held when this was made, table by table; reads only those that were written."""
+    """Puts a file back to what it held when that was last remembered; reads only the tables that were written."""
 
     def __init__(self, path: str, control: Control) -> None:
         self._control = control
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA synchronous = OFF")
         control.by_log = self._connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
-        control.written.clear()
         names = self._connection.execute(
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-        )
-        self._held = {name: self._rows(name) for (name,) in names.fetchall()}
-        self._inserts = {name: self._insert(name) for name in self._held}
+        ).fetchall()
+        self._inserts = {name: self._insert(name) for (name,) in names}
+        self._held: Rows = {}
+        self.remember()
 
     def _rows(self, table: str) -> list[tuple[Any, ...]]:
         return self._connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - a name of the schema
@@ -271,23 +275,31 @@ class Restorer:
         columns: Sequence[Any] = self._connection.execute(f"PRAGMA table_info({table})").fetchall()
         return f"INSERT INTO {table} VALUES ({', '.join('?' for _ in columns)})"  # noqa: S608 - the same
 
+    def remember(self) -> Rows:
+        """Remember what the file holds now, and return it."""
+        self._held = {table: self._rows(table) for table in self._inserts}
+        self._control.written.clear()
+        return self._held
+
     def found(self) -> tuple[Any, ...]:
         """Return what the tables hold that were written, by value."""
         return tuple((table, *self._rows(table)) for table in sorted(self._control.written))
 
     def restore(self) -> None:
-        """Put back what the tables held that were written."""
+        """Put back what was written since."""
         self._control.settle()
-        written = self._control.written
-        if not written:
-            return
+        if self._control.written:
+            self.put({table: self._held[table] for table in self._control.written})
+            self._control.written.clear()
+
+    def put(self, rows: Rows) -> None:
+        """Let these tables hold just these rows."""
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
-        for table in written:
+        for table, held in rows.items():
             execute(f"DELETE FROM {table}")  # noqa: S608 - a name of the schema
-            self._connection.executemany(self._inserts[table], self._held[table])
+            self._connection.executemany(self._inserts[table], held)
         execute("COMMIT")
-        written.clear()
 
     def close(self) -> None:
         """Close the connection."""

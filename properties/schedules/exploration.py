@@ -58,6 +58,7 @@ class Exploration:
         redundant: executions that were broken off, for what followed had been seen in another order.
         outcomes: how many different ones there were (answers, order in real time, state afterwards).
         longest: the steps of the longest execution.
+        overlapping: executions in which calls overlapped.
         exhausted: whether nothing else can happen.
         failure: the first execution that is wrong.
     """
@@ -66,6 +67,7 @@ class Exploration:
     redundant: int
     outcomes: int
     longest: int
+    overlapping: int
     exhausted: bool
     failure: Failure | None
     seconds: float
@@ -263,7 +265,7 @@ def exhaust(
     Raises:
         NotUnderControl: the same choices did not come to the same.
     """
-    began, schedules, redundant, longest = time.perf_counter(), 0, 0, 0
+    began, schedules, redundant, longest, overlapping = time.perf_counter(), 0, 0, 0, 0
     exhausted, failure = False, None
     while failure is None and (limit is None or schedules + redundant < limit):
         if not strategy.begin():
@@ -276,8 +278,11 @@ def exhaust(
         longest = max(longest, len(execution.steps))
         redundant += execution.stopped
         schedules += not execution.stopped
+        overlapping += not execution.stopped and observed.overlaps
     seconds = time.perf_counter() - began
-    return Exploration(schedules, redundant, len(explorer.outcomes), longest, exhausted, failure, seconds)
+    return Exploration(
+        schedules, redundant, len(explorer.outcomes), longest, overlapping, exhausted, failure, seconds
+    )
 
 
 def replay(system: System, scenario: Scenario, choices: Sequence[int]) -> Failure | None:

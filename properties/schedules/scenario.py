@@ -106,3 +106,13 @@ class Observed:
     execution: Execution
     calls: tuple[Recorded, ...]
     finals: tuple[tuple[Operation[Any], Outcome], ...] = ()
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether any calls overlapped."""
+        last = -1
+        for call in self.calls:
+            if call.begin < last:
+                return True
+            last = max(last, call.end)
+        return False

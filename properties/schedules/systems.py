@@ -19,7 +19,7 @@ from mobstore.backends.memory import MemoryEngine, Store
 from mobstore.backends.sqlite import HANDLERS, Handler, SqliteEngine
 from mobstore.backends.sqlite._session import Shared
 from mobstore.model import Operation
-from mobstore.properties.schedules.connections import Control, Effect, Restorer, shown
+from mobstore.properties.schedules.connections import Control, Effect, Restorer, Rows, shown
 from mobstore.properties.schedules.footprint import Footprint
 from mobstore.properties.schedules.scheduler import Scheduler, Turn
 from mobstore.properties.subject import ManualClock, call_port, outcome_of
@@ -93,10 +93,20 @@ class SqliteSystem(System):
         self._handlers = handlers
         self._directory: Path | None = None
         self._restorer: Restorer | None = None
+        self._empty: Rows = {}
 
     def begin(self, prefix: Sequence[Operation[Any]]) -> None:
-        """Open a new file and make these calls on it."""
-        self._remove()
+        """Make these calls on an empty file."""
+        if self._restorer is None:
+            self._restorer = self._open()
+            self._empty = self._restorer.remember()
+        self._control.settle()
+        self._restorer.put(self._empty)
+        for operation in prefix:
+            outcome_of(lambda: call_port(self.handles[-1], operation))  # noqa: B023
+        self._restorer.remember()
+
+    def _open(self) -> Restorer:
         self._directory = Path(tempfile.mkdtemp(prefix="mobstore-", dir=_fast_directory()))
         path = self._directory / "stores.db"
         with_turns = Shared(lambda: Turn(self.scheduler, "the turn to write", reentrant=True))
@@ -107,10 +117,8 @@ class SqliteSystem(System):
                 path, clock=clock, connect=self._control.connect, handlers=self._handlers, shared=shared
             )
             self.handles.append(Stores(engine))
-        for operation in prefix:
-            outcome_of(lambda: call_port(self.handles[-1], operation))  # noqa: B023
         self._open_connections()
-        self._restorer = Restorer(str(path), self._control)
+        return Restorer(str(path), self._control)
 
     @property
     def effects(self) -> Mapping[str, Effect]:
@@ -132,20 +140,15 @@ class SqliteSystem(System):
         assert self._restorer is not None
         self._restorer.restore()
 
-    def _remove(self) -> None:
+    def close(self) -> None:
+        """Remove the file."""
+        super().close()
         if self._restorer is not None:
             self._restorer.close()
-            self._restorer = None
         while self.handles:
             self.handles.pop().close()
         if self._directory is not None:
             shutil.rmtree(self._directory)
-            self._directory = None
-
-    def close(self) -> None:
-        """Remove the file."""
-        super().close()
-        self._remove()
 
 
 def _fast_directory() -> Path | None:

@@ -1,7 +1,5 @@
 """The checker: verdicts on histories drawn by hand, agreement with brute force, and limits that bind."""
 
-import random
-
 import pytest
 
 from mobstore.properties.linearizability import (
@@ -14,9 +12,7 @@ from mobstore.properties.linearizability import (
     Model,
     check,
     recheck,
-    verify,
 )
-from mobstore.properties.linearizability.random_histories import KINDS, Shape, draw_history
 
 LINEARIZABLE, NOT_LINEARIZABLE, UNKNOWN = Answer.LINEARIZABLE, Answer.NOT_LINEARIZABLE, Answer.UNKNOWN
 
@@ -136,27 +132,6 @@ def test_each_object_is_decided_by_itself(drawn):
     assert {each.key: each.answer for each in found.objects} == {"good": LINEARIZABLE, "bad": NOT_LINEARIZABLE}
 
 
-SHAPES = [
-    Shape(calls, clients, unknown, 0.6, failed)
-    for calls, clients in ((6, 2), (9, 3), (8, 4))
-    for unknown in (0, 0.3)
-    for failed in (0, 0.1)
-]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_all_algorithms_agree_with_brute_force(kind):
-    """And the second program accepts every witness and every proof."""
-    make, draw = KINDS[kind]
-    for number in range(240):
-        model = make()
-        history = draw_history(random.Random(f"{kind} {number}"), model, draw, SHAPES[number % len(SHAPES)])
-        parts = model.parts(history)
-        for each in verdict_on(history, model).objects:
-            truth = verify.brute_force(model, history, parts[each.key], (model.initial(),))
-            assert truth is (each.answer is LINEARIZABLE), (number, *map(str, history))
-
-
 class Opaque(Model):
     """Says nothing of cells and never comes back to a state: only the search is left, and it has much to do."""
 
@@ -204,6 +179,8 @@ def test_a_witness_is_not_believed_before_it_was_replayed(drawn):
     """The model alone decides when what it says of its cells is not enough."""
 
     class Counting(CasRegister):
+        exact = False
+
         def agrees(self, answer, answered):
             return answered != 3 and super().agrees(answer, answered)
 

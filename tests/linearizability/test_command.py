@@ -139,3 +139,22 @@ def test_a_verdict_that_the_second_program_rejects_is_none(history, monkeypatch)
     code, out, errors = history(GOOD)
     assert (code, out) == (2, "")
     assert "the second program rejects the verdict: call 3 stands twice" in errors
+
+
+def test_the_checker_is_held_to_brute_force(capsys):
+    assert main(["history", "--self-check", "3"]) == 0
+    assert "24 random histories of 8 kinds: everything agrees with brute force" in capsys.readouterr().out
+    assert main(["history", "--self-check", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["disagreement"] is None
+
+
+def test_a_disagreement_is_shown(capsys, monkeypatch):
+    monkeypatch.setattr(command.verify, "brute_force", lambda *_: False)
+    assert main(["history", "--self-check", "3"]) == 1
+    assert "two disagree" in capsys.readouterr().out
+
+
+def test_either_files_or_the_checker_is_checked(tmp_path, capsys):
+    assert main(["history"]) == 2
+    assert main(["history", str(tmp_path), "--self-check", "1"]) == 2
+    assert "give either files or --self-check" in capsys.readouterr().err

@@ -171,6 +171,8 @@ def raw(mode, sleep, tmp_path):
             control.connect(path, isolation_level=None, check_same_thread=False, cached_statements=0) for _ in "ab"
         ]
         connections[0].execute(f"PRAGMA journal_mode = {mode}")
+        for connection in connections:
+            connection.execute("PRAGMA synchronous = OFF")
         connections[0].execute("CREATE TABLE t (v)")
         connections[0].execute("INSERT INTO t VALUES (0)")
         restorer, strategy, found = Restorer(path, control), Exhaustive(sleep=sleep), set()

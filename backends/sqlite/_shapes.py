@@ -1,0 +1,76 @@
+"""What the rows that queries answer are made of, by the schema.
+
+SQLite keeps no checksum of its pages.  A page that is another's shows rows whose columns hold other types than the
+schema lets them, and nothing else would notice: every column is checked as it is read.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from types import NoneType
+from typing import Any, Final, TypeAlias
+
+import attrs
+
+from mobstore.backends.sqlite._schema import SCHEMA
+from mobstore.model import ReadFailed
+
+Kinds: TypeAlias = tuple[type, ...]
+"""The types that a column may hold."""
+
+WRONG_TYPE: Final = "a column holds another type than it should"
+
+_COLUMN: Final = re.compile(r"^    (\w+) (TEXT|INTEGER)( NOT NULL| PRIMARY KEY)?", re.MULTILINE)
+_TYPES: Final = {"TEXT": str, "INTEGER": int}
+
+COLUMNS: Final[dict[str, dict[str, Kinds]]] = {
+    table: {
+        name: (_TYPES[kind],) if rule else (_TYPES[kind], NoneType) for name, kind, rule in _COLUMN.findall(sql)
+    }
+    for table, sql in SCHEMA.items()
+    if sql.startswith("CREATE TABLE")
+}
+"""Of every table, what each column may hold."""
+
+COUNT: Final[Kinds] = (int,)
+"""What an aggregate of integers answers that is never absent."""
+
+
+def kinds(table: str, column: str, *, optional: bool = False) -> Kinds:
+    """Return what a column may hold; with ``optional`` nothing, too, as where there is no row to join."""
+    held = COLUMNS[table][column]
+    return (*held, NoneType) if optional and NoneType not in held else held
+
+
+@attrs.frozen
+class Shape:
+    """What the rows of a query are made of; ``of`` says whose rows they are."""
+
+    of: str
+    rows: frozenset[Kinds]
+
+    @classmethod
+    def made(cls, of: str, *columns: Kinds) -> Shape:
+        """Return the shape of rows with columns that may hold so much."""
+        return cls(of, frozenset(itertools.product(*columns)))
+
+    def fits(self, row: tuple[Any, ...]) -> bool:
+        """Whether a row is so."""
+        return tuple(map(type, row)) in self.rows
+
+    def check(self, row: tuple[Any, ...], shown: str) -> None:
+        """Check a row of the file ``shown``.
+
+        Raises:
+            ReadFailed: it has another shape.
+        """
+        if tuple(map(type, row)) not in self.rows:
+            raise ReadFailed(f"{shown}: {self.of}: {WRONG_TYPE}")
+
+
+@functools.cache
+def shape(table: str, *columns: str) -> Shape:
+    """Return the shape of columns of a table."""
+    return Shape.made(table, *(kinds(table, column) for column in columns))

@@ -1,0 +1,152 @@
+"""The checker on trial: on small random histories all algorithms must agree with brute force.
+
+Every algorithm whose class a history is of decides it, the search does, and so does `verify.brute_force`, which
+tries every order.  Witnesses and proofs go through the second program.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import attrs
+
+from mobstore.properties.linearizability import search, verify
+from mobstore.properties.linearizability.chain import Refuted
+from mobstore.properties.linearizability.checker import (
+    ALGORITHMS,
+    CheckerDefect,
+    check,
+    relevant_rows,
+)
+from mobstore.properties.linearizability.history import History
+from mobstore.properties.linearizability.models import Model
+from mobstore.properties.linearizability.random_histories import KINDS, Shape, draw_history
+from mobstore.properties.linearizability.verdict import Answer, Limit, Watch
+
+_EVERY: Final = 1000
+
+
+@attrs.frozen
+class Disagreement:
+    """A history that was not decided alike.
+
+    Attributes:
+        kind: of history.
+        number: which of the drawn ones.
+        said: what was found: by each algorithm whether it is linearizable, or what the second program rejects.
+        history: the calls.
+    """
+
+    kind: str
+    number: int
+    said: Mapping[str, Any]
+    history: History
+
+    def __str__(self) -> str:
+        calls = "\n".join(f"  {call}  [{call.inv}, {call.res}]" for call in self.history)
+        return f"{self.kind}, history {self.number}: {dict(self.said)}\n{calls}"
+
+
+@attrs.define
+class Trial:
+    """What a trial came to.
+
+    Attributes:
+        histories: that were decided alike, by kind.
+        decided: how many objects each algorithm decided, by its name and whether they are linearizable.
+        disagreement: the first history that was not.
+    """
+
+    histories: Counter[str] = attrs.field(factory=Counter)
+    decided: Counter[tuple[str, bool]] = attrs.field(factory=Counter)
+    disagreement: Disagreement | None = None
+
+
+def shape(rng: random.Random) -> Shape:
+    """Return the shape of a small history, which brute force can decide."""
+    return Shape(
+        calls=rng.randint(1, 9),
+        clients=rng.randint(1, 4),
+        unknown=rng.choice((0.0, 0.1, 0.3)),
+        lies=0.6,
+        failed=rng.choice((0.0, 0.1)),
+        lucky=rng.choice((0.0, 0.8)),
+    )
+
+
+def drawn(kind: str, seed: int, number: int) -> tuple[Model, History]:
+    """Return the model, and a random history of a kind."""
+    make, draw = KINDS[kind]
+    rng, model = random.Random(f"{seed} {kind} {number}"), make()  # noqa: S311 - nothing secret
+    return model, draw_history(rng, model, draw, shape(rng))
+
+
+def try_checker(seed: int, number: int, *, progress: bool = False) -> Trial:
+    """Let everything decide ``number`` random histories of each kind, until two disagree."""
+    trial = Trial()
+    for kind in KINDS:
+        for each in range(number):
+            model, history = drawn(kind, seed, each)
+            wrong = compare(model, history, trial.decided)
+            if wrong is not None:
+                trial.disagreement = Disagreement(kind, each, wrong, history)
+                return trial
+            trial.histories[kind] += 1
+            if progress and not (each + 1) % _EVERY and sys.stderr.isatty():
+                print(f"\r{kind}: {each + 1:,} of {number:,}\033[K", end="", file=sys.stderr, flush=True)
+    if progress and sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    return trial
+
+
+def compare(model: Model, history: History, decided: Counter[tuple[str, bool]]) -> dict[str, Any] | None:
+    """Let everything decide a history; return what was said when not all said the same."""
+    try:
+        verdict = check(history, model)
+    except CheckerDefect as defect:
+        return {"witness": str(defect)}
+    parts = model.parts(history)
+    for each in verdict.objects:
+        rows = parts.get(each.key, ())
+        wrong = verify.recheck(history, model, each, rows)
+        if wrong is not None:
+            return {"second program": wrong}
+        said = {"check": each.answer is Answer.LINEARIZABLE, **dict(_each_algorithm(model, history, rows))}
+        said["brute force"] = verify.brute_force(model, history, rows, (model.initial(),))
+        if len(set(said.values())) > 1:
+            return said
+        decided.update(said.items())
+    return None
+
+
+def _each_algorithm(model: Model, history: History, rows: Any) -> Iterator[tuple[str, bool]]:
+    """Yield what each algorithm says of the calls of one object, by itself."""
+    rows, state, watch = relevant_rows(history, model, rows), model.initial(), Watch(Limit())
+    facts = model.facts(history, rows, state) if len(rows) else None
+    inv, res = [history.inv[row] for row in rows], [history.res[row] for row in rows]
+    for name, algorithm in ALGORITHMS:
+        if facts is None:
+            break
+        try:
+            found = algorithm(facts, inv, res, watch)
+        except Refuted:
+            yield name, False
+            continue
+        if found is None:
+            continue
+        witness = [rows[pos] for pos in found]
+        wrong = verify.replay(model, history, rows, witness, state)
+        if wrong is None:
+            yield name, True
+        elif model.exact:
+            yield f"{name}: {wrong}", False
+    try:
+        search.decide(model, history, rows, state, watch)
+    except Refuted:
+        yield "search", False
+    else:
+        yield "search", True
