@@ -67,12 +67,13 @@ class _CountedPort:
 
 @attrs.frozen
 class ScenariosResult:
-    """How many calls were made; what is wrong, the program that shows it, and how many calls it makes."""
+    """How many calls were made; what is wrong, the program that shows it, its calls, and the scenario's name."""
 
     calls: int
     problem: str = ""
     program: str = ""
     length: int = 0
+    step: str = ""
 
 
 def try_scenarios(scenarios: Sequence[Scenario], make: Callable[[], Factory], source: str) -> ScenariosResult:
@@ -91,7 +92,8 @@ def try_scenarios(scenarios: Sequence[Scenario], make: Callable[[], Factory], so
             factory.destroy()
         if problem:
             about = f"{inspect.getdoc(scenario)}: {problem}"
-            return ScenariosResult(calls[0], about, _program(scenario, source), calls[0] - before)
+            program = _program(scenario, source)
+            return ScenariosResult(calls[0], about, program, calls[0] - before, _name(scenario))
     return ScenariosResult(calls[0])
 
 
@@ -100,6 +102,10 @@ def _problem(scenario: Scenario, stores: _Counted, other: _Counted) -> str:
     if outcome.kind is None:
         return ""
     return outcome.message if outcome.kind.endswith(Unexpected.__name__) else f"{outcome.kind}: {outcome.message}"
+
+
+def _name(scenario: Scenario) -> str:
+    return str(getattr(scenario, "__name__", "scenario"))
 
 
 def _program(scenario: Scenario, source: str) -> str:
@@ -111,5 +117,5 @@ def _program(scenario: Scenario, source: str) -> str:
         "def test_counterexample() -> None:\n"
         "    clock = ManualClock()\n"
         f"    factory = {source}\n"
-        f"    {getattr(scenario, '__name__', 'scenario')}(factory.open(clock), factory.open(clock))\n"
+        f"    {_name(scenario)}(factory.open(clock), factory.open(clock))\n"
     )

@@ -124,6 +124,16 @@ def a_closed_store(stores: Any, _other: Any) -> None:
     expect(traces(heard() + answered + shown), [])
 
 
+NEEDS: Final = (
+    "metadata.put_supervisor_authority",
+    "metadata.load_supervisor_authority",
+    "metadata.compare_and_put_supervisor_authority",
+    "metadata.put_supervisor_authority_if_absent",
+    "metadata.upsert_external_binding_overlay",
+    "metadata.list_external_binding_overlays",
+)
+"""The calls that the scenarios make."""
+
 SCENARIOS: Final[tuple[Scenario, ...]] = (
     a_key_that_is_put,
     a_key_that_is_loaded,

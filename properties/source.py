@@ -24,6 +24,7 @@ class Aside(enum.Enum):
     TICK = "the clock goes on"
     REOPEN = "the storage is opened again"
     SWITCH = "the calls go through the other handle"
+    CRASH = "the backend dies and is opened again"
 
 
 Step: TypeAlias = "tuple[Operation[Any], Outcome] | Aside"
@@ -135,7 +136,7 @@ def program(calls: Sequence[Step], answered: Outcome | None, factory: str) -> st
         "",
         "def test_counterexample() -> None:",
         "    clock = ManualClock()",
-        *([f"    factory = {factory}", *_TWO_HANDLES] if Aside.SWITCH in calls else [_OPENED.format(factory)]),
+        *_opening(calls, factory),
     ]
     for step in calls:
         lines += [_ASIDES[step]] if isinstance(step, Aside) else _assertion(*step)
@@ -144,12 +145,22 @@ def program(calls: Sequence[Step], answered: Outcome | None, factory: str) -> st
     return "\n".join(lines) + "\n"
 
 
-_OPENED: Final = "    stores = {}.open(clock)"
-_TWO_HANDLES: Final = ("    stores, other = factory.open(clock), factory.open(clock)",)
+_OPENED: Final = "    stores = factory.open(clock)"
+
+
+def _opening(calls: Sequence[Step], factory: str) -> list[str]:
+    if Aside.SWITCH in calls:
+        return [f"    factory = {factory}", "    stores, other = factory.open(clock), factory.open(clock)"]
+    if Aside.CRASH in calls:
+        return [f"    factory = {factory}", _OPENED]
+    return [f"    stores = {factory}.open(clock)"]
+
+
 _ASIDES: Final = {
     Aside.TICK: "    clock.tick()",
     Aside.REOPEN: "    stores.reopen()",
     Aside.SWITCH: "    stores, other = other, stores",
+    Aside.CRASH: f"    factory.crash()\n{_OPENED}",
 }
 _INDENT: Final = " " * 4
 

@@ -99,6 +99,15 @@ def closed(stores: Any, _other: Any) -> None:
     expect(refusal(lambda: subscription.drain(0.0)), "Internal")
 
 
+NEEDS: Final = (
+    "event.subscribe",
+    "event.append",
+    "event.append_batch",
+    "event.append_terminal_event_if_absent",
+    "event.clear",
+)
+"""The calls that the scenarios make."""
+
 SCENARIOS: Final[tuple[Scenario, ...]] = (
     own_events,
     once,
