@@ -1,0 +1,188 @@
+"""A backend that dies in the middle of its calls: what it answered is there, of what it did not, all or nothing.
+
+A thread makes the changing calls one after another; in the middle of one the backend is killed, through ``kill`` of
+its factory, at a moment that nobody chose.  What is opened then is in the state before or after the call that was
+under way.  The calls go on from there, until the backend is killed again.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from contextlib import ExitStack
+from typing import Any, Final, Protocol
+
+import attrs
+
+from mobstore.backends._base import Clock
+from mobstore.backends._stores import Stores
+from mobstore.model import STORES, Operation, State, step
+from mobstore.properties.faults.disk import Disk, Fault, Platter, survivals
+from mobstore.properties.faults.power import CHANGING
+from mobstore.properties.faults.storage import Storage
+from mobstore.properties.refinement import observations
+from mobstore.properties.subject import Factory, ManualClock, Outcome, call_port, outcome_of, same_outcome
+
+
+class Mortal(Factory, Protocol):
+    """A factory whose backend can be killed."""
+
+    def kill(self) -> None:
+        """Let the backend die at once, calls under way included, which err or never end; closes nothing.
+
+        The next `open` finds what is durable.
+        """
+
+
+class SimulatedFactory:
+    """A backend on a simulated disk, whose power fails when it is killed; a seed decides what survives."""
+
+    def __init__(self, storage: Storage, seed: int) -> None:
+        self.name = storage.name
+        self._storage = storage
+        self._rng = random.Random(seed)  # noqa: S311 - no secret
+        self._disk = Disk()
+        self._opened = ExitStack()
+
+    def open(self, clock: Clock) -> Stores:
+        """Return a new handle."""
+        return self._opened.enter_context(self._storage.open(self._disk, clock))
+
+    def kill(self) -> None:
+        """Cut the power: nothing reaches the old disk any more, and another has what survived."""
+        with self._disk.lock:
+            platter: Platter = self._disk.platter()
+            platter.advance(self._disk.log)
+            self._disk.arm(Fault(0, lasting=True))
+        survived = self._rng.choice(list(survivals(platter.pending, self._rng, 2)))
+        self._opened.pop_all().close()
+        self._disk = Disk(platter.surviving(survived.changes))
+
+    def destroy(self) -> None:
+        """Close what is open, and forget the disk."""
+        self._opened.pop_all().close()
+        self._disk = Disk()
+
+
+@attrs.frozen
+class Crashed:
+    """What came of it: calls that answered, deaths, deaths with a call under way, and what is wrong, or nothing."""
+
+    answered: int
+    deaths: int
+    amid: int
+    wrong: str = ""
+
+
+_LONGEST: Final = 6
+"""How many calls the backend answers, at most, before it is killed."""
+_PATIENCE: Final = 60.0
+
+
+def crash_amid_calls(factory: Mortal, deaths: int, seed: int) -> Crashed:
+    """Kill the backend so many times while it is called; when all calls were made, they begin on a new storage."""
+    rng = random.Random(seed)  # noqa: S311 - no secret
+    found = Crashed(0, 0, 0)
+    while found.deaths < deaths and not found.wrong:
+        found = _one_storage(factory, found, deaths, rng)
+    return found
+
+
+def _one_storage(factory: Mortal, found: Crashed, deaths: int, rng: random.Random) -> Crashed:
+    clock, state, place = ManualClock(), State(), 0
+    try:
+        while place < len(CHANGING) and found.deaths < deaths and not found.wrong:
+            life = _Life(factory.open(clock), CHANGING[place:], rng.randint(0, _LONGEST))
+            life.end(factory, rng)
+            found = attrs.evolve(
+                found,
+                answered=found.answered + life.answered,
+                deaths=found.deaths + 1,
+                amid=found.amid + (life.under_way is not None),
+                wrong=life.failure,
+            )
+            if found.wrong:
+                break
+            for call in CHANGING[place : place + life.answered]:
+                state, _ = step(state, call, clock())
+            place += life.answered
+            state, happened, wrong = _state_found(factory.open(clock), state, life.under_way, clock())
+            place += happened
+            found = attrs.evolve(found, wrong=wrong)
+    finally:
+        factory.destroy()
+    return found
+
+
+class _Life:
+    """A backend from its opening to its death: a thread makes so many calls, and one more while it is killed."""
+
+    def __init__(self, stores: Stores, calls: tuple[Operation[Any], ...], length: int) -> None:
+        self.answered = 0
+        self.under_way: Operation[Any] | None = None
+        self.failure = ""
+        self._stores = stores
+        self._calls = calls[: length + 1]
+        self._killed = False
+        self._at_last = threading.Event()
+        self._go = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+
+    def _work(self) -> None:
+        try:
+            for number, call in enumerate(self._calls):
+                if number == len(self._calls) - 1:
+                    self._at_last.set()
+                    self._go.wait()
+                self._call(call)
+        except BaseException as error:  # noqa: BLE001 - whatever a backend that dies raises
+            if not self._killed:
+                self.failure = f"{self.under_way} ended with {type(error).__name__}: {error}"
+            self._at_last.set()
+
+    def _call(self, call: Operation[Any]) -> None:
+        self.under_way = call
+        call_port(self._stores, call)
+        self.answered, self.under_way = self.answered + 1, None
+
+    def end(self, factory: Mortal, rng: random.Random) -> None:
+        """Let the calls be made, and kill the backend in the last one, or soon after."""
+        begun = time.monotonic()
+        self._thread.start()
+        self._at_last.wait(_PATIENCE)
+        each = (time.monotonic() - begun) / len(self._calls)
+        self._go.set()
+        # Waking the other thread takes a part of it.
+        time.sleep(rng.random() * each * 0.7)
+        self._killed = True
+        factory.kill()
+        self._thread.join(_PATIENCE)
+        if self._thread.is_alive():
+            self.failure = "a call did not end when the backend was killed"
+
+
+def _state_found(
+    stores: Stores, state: State, under_way: Operation[Any] | None, now: int
+) -> tuple[State, bool, str]:
+    """Return the state that is there, whether the call under way happened, and what is wrong, or nothing."""
+    seen = [outcome_of(lambda: call_port(stores, reading)) for reading in _READINGS]  # noqa: B023
+    if _shows(seen, state):
+        return state, False, ""
+    if under_way is not None:
+        after, _ = step(state, under_way, now)
+        if _shows(seen, after):
+            return after, True, ""
+    expected = [Outcome(step(state, reading, now)[1]) for reading in _READINGS]
+    same = map(same_outcome, seen, expected)
+    where = next(reading for reading, right in zip(_READINGS, same, strict=True) if not right)
+    amid = f", while {under_way.call} was under way" if under_way else ""
+    return state, False, f"killed{amid}: {where} shows something else than was answered"
+
+
+_READINGS: Final = tuple(reading for store in STORES for reading in observations(store))
+
+
+def _shows(seen: list[Outcome], state: State) -> bool:
+    right = (Outcome(step(state, reading, 0)[1]) for reading in _READINGS)
+    return all(map(same_outcome, seen, right))
