@@ -12,16 +12,29 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import Any, Final
 
 import attrs
 
 from mobstore.backends._stores import Stores
-from mobstore.model import FEED_CAPACITY, STORES, MobRunStatus, evolve, to_json
+from mobstore.backends.capabilities import FULL, Capabilities, call_name
+from mobstore.model import (
+    FEED_CAPACITY,
+    ROWS,
+    STORES,
+    Cell,
+    FrameAtomicPersistenceUnavailable,
+    MobRunStatus,
+    MobStoreError,
+    Operation,
+    TrieMap,
+    evolve,
+    to_json,
+)
 from mobstore.model import operations as ops
-from mobstore.model.wrappers import ROWS
+from mobstore.model.wrappers import Equals
 from mobstore.properties import comparisons, cursors, pools, replay, roundtrip, rows, smoke
 from mobstore.properties.badinput import AWKWARD_IDS, bad_calls
 from mobstore.properties.cases import Case, try_cases
@@ -29,6 +42,7 @@ from mobstore.properties.faults.clock import TIMES, disturb_clock
 from mobstore.properties.refinement import (
     GROUPS,
     Comparison,
+    Counterexample,
     Kind,
     Mismatch,
     Profile,
@@ -43,7 +57,9 @@ from mobstore.properties.subject import (
     Abandoned,
     Factory,
     ManualClock,
+    Outcome,
     call_port,
+    can_crash,
     opened,
     outcome_of,
     same_outcome,
@@ -56,11 +72,16 @@ class Verdict(enum.StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     UNKNOWN = "unknown"
+    NOT_APPLICABLE = "not applicable"
 
 
 @attrs.frozen
 class Result:
-    """The result of a chapter: its verdict, what it tried, and what proves a failure, in ``length`` calls."""
+    """The result of a chapter: its verdict, what it tried, and what proves a failure, in ``length`` calls.
+
+    ``step`` names where in the chapter it failed.  Of what is not applicable, ``excused`` says that it does not
+    count against the backend's level, and ``missing`` that the calls that it needs are still to come.
+    """
 
     chapter: str
     verdict: Verdict
@@ -69,6 +90,9 @@ class Result:
     detail: str = ""
     counterexample: str = ""
     length: int = 0
+    step: str = ""
+    excused: bool = False
+    missing: bool = False
 
 
 @attrs.frozen
@@ -83,6 +107,7 @@ class Context:
     source: str
     profile: Profile
     seed: int
+    capabilities: Capabilities = FULL
     shrinks: bool = True
 
 
@@ -90,7 +115,9 @@ class Context:
 class Finding:
     """What a chapter found: how many calls it made, and a failure or a doubt if there is one.
 
-    ``length`` is how many calls the counterexample takes.
+    ``length`` is how many calls the counterexample takes, and ``step`` where it failed; ``not_applicable`` says
+    why there was nothing to try, ``excused`` that nothing is missing for it, and ``tried`` what was tried, where it
+    is not the chapter's bound.
     """
 
     calls: int
@@ -98,39 +125,79 @@ class Finding:
     doubt: str = ""
     counterexample: str = ""
     length: int = 0
+    step: str = ""
+    not_applicable: str = ""
+    excused: bool = False
+    tried: str = ""
+
+    @classmethod
+    def of(cls, calls: int, example: Counterexample) -> Finding:
+        """Return the failure that a counterexample is, found by ``calls`` calls."""
+        told = f"{example.step}: a counterexample of {example.calls} calls"
+        return cls(calls, told, "", example.program(), example.calls, example.step)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What this comes to; who made no call has shown nothing."""
+        if self.failure:
+            return Verdict.FAILED
+        if self.not_applicable:
+            return Verdict.NOT_APPLICABLE
+        return Verdict.UNKNOWN if self.doubt or not self.calls else Verdict.PASSED
+
+    @property
+    def reason(self) -> str:
+        """Why it is not passed."""
+        return self.failure or self.not_applicable or self.doubt or ("" if self.calls else "made no call")
 
 
 @attrs.frozen
 class Chapter:
-    """A promise, and how it is checked; ``bound`` says what was tried when it passes."""
+    """A promise, and how it is checked; ``bound`` says what was tried when it passes.
+
+    ``needs`` are the calls without which there is nothing to check (``"event.subscribe"``).
+    """
 
     name: str
     promise: str
     bound: Callable[[Profile], str]
     check: Callable[[Context], Finding]
+    needs: tuple[str, ...] = ()
 
     def run(self, context: Context) -> Result:
         """Check the promise; whatever goes wrong in the backend is a failure, and never an exception."""
         begun = time.perf_counter()
         try:
-            finding = self._found(context)
+            finding = self._lacking(context.capabilities) or self._found(context)
         except Abandoned as abandoned:
             error = abandoned.args[0]
             finding = Finding(0, f"{type(error).__name__}: the program {error}")
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is part of the verdict
             finding = Finding(0, f"{type(error).__name__}: {error}")
-        verdict = Verdict.FAILED if finding.failure else Verdict.UNKNOWN if finding.doubt else Verdict.PASSED
-        detail = finding.failure or finding.doubt or self.bound(context.profile)
-        seconds = time.perf_counter() - begun
-        found = (finding.counterexample, finding.length)
-        return Result(self.name, verdict, seconds, finding.calls, detail, *found)
+        lacking = set(self.needs) & context.capabilities.lacking
+        return Result(
+            self.name,
+            finding.verdict,
+            time.perf_counter() - begun,
+            finding.calls,
+            finding.reason or finding.tried or self.bound(context.profile),
+            finding.counterexample,
+            finding.length,
+            finding.step,
+            excused=finding.excused or (bool(lacking) and lacking <= context.capabilities.unsupported),
+            missing=bool(lacking & context.capabilities.not_yet),
+        )
+
+    def _lacking(self, capabilities: Capabilities) -> Finding | None:
+        lacking = sorted(set(self.needs) & capabilities.lacking)
+        return Finding(0, not_applicable=f"declared to be refused: {', '.join(lacking)}") if lacking else None
 
     def _found(self, context: Context) -> Finding:
         try:
             return self.check(context)
         except Mismatch as mismatch:
             example = shrunk(mismatch.counterexample, context.make)
-            return Finding(example.calls, "an answer differs", "", example.program(), example.calls)
+            return Finding.of(mismatch.calls, example)
 
 
 def _smoke(context: Context) -> Finding:
@@ -145,15 +212,17 @@ def _smoke(context: Context) -> Finding:
 
 
 def _cases(cases: Callable[[], Iterator[Case]], kinds: Collection[Kind]) -> Callable[[Context], Finding]:
-    """Try cases, each of which stands in the code; every one of ``kinds`` must have succeeded."""
+    """Try cases, each of which stands in the code; every one of ``kinds`` that is there must have succeeded."""
 
     def check(context: Context) -> Finding:
         result = try_cases(cases(), context.make, context.source, simplify=context.shrinks)
         if result.counterexample is not None:
             assert result.failed is not None, "a counterexample is of a case"
             example = result.counterexample
-            return Finding(result.calls, result.failed.name, "", example.program(), example.calls)
-        missed = sorted(kind.call for kind in kinds if (kind.call, "changed") not in result.reached)
+            told = result.failed.name
+            return Finding(result.calls, told, "", example.program(), example.calls, example.step)
+        there = {kind.call for kind in kinds if not context.capabilities.lacks(kind)}
+        missed = sorted(call for call in there if (call, "changed") not in result.reached)
         doubt = f"never made with success: {', '.join(missed)}" if missed else ""
         return Finding(result.calls, doubt=doubt)
 
@@ -162,6 +231,52 @@ def _cases(cases: Callable[[], Iterator[Case]], kinds: Collection[Kind]) -> Call
 
 def _counted(cases: Callable[[], Iterator[Case]]) -> Callable[[Profile], str]:
     return lambda _: f"{sum(1 for _ in cases())} cases"
+
+
+def _capabilities(context: Context) -> Finding:
+    """Make every call that is declared to be refused, in states in which it would do nothing and do all it can."""
+    capabilities = context.capabilities
+    refused = [call for call in smoke.CALLS if capabilities.lacks(call)]
+    if not refused:
+        return Finding(0, not_applicable="full: nothing is declared to be refused", excused=True)
+    made = 0
+    for call in refused:
+        before = [other for other in smoke.EXECUTED[: smoke.CALLS.index(call)] if not capabilities.lacks(other)]
+        for beginning in ([], before, *_matching(call)):
+            made += _refused_after(context, beginning, call)
+    return Finding(
+        made, tried=f"{capabilities}: {len(refused)} calls, in states in which they would succeed and not"
+    )
+
+
+def _refused_after(context: Context, beginning: list[Operation[Any]], call: Operation[Any]) -> int:
+    comparison = Comparison(context.make(), context.source)
+    try:
+        for operation in beginning:
+            comparison.call(operation)
+        for _ in range(2):
+            comparison.call(call)
+            comparison.observe(call.store)
+    finally:
+        comparison.close()
+    return comparison.calls
+
+
+def _matching(call: Operation[Any]) -> Iterator[list[Operation[Any]]]:
+    """Yield the call that creates a run in which every comparison of a wrapper holds."""
+    row = next((row for row in ROWS if isinstance(call, row.operation) and row.name == call.call), None)
+    if row is None:
+        return
+    places = {Cell.FRAME: ("frames", "frame_id"), Cell.LOOP: ("loops", "loop_instance_id")}
+    run = evolve(pools.RUNS[0], {"run_id": call.run_id})  # type: ignore[attr-defined]
+    for comparison in row.comparisons:
+        if isinstance(comparison, Equals) and (value := getattr(call, comparison.argument)) is not None:
+            if comparison.cell in places:
+                field, key = places[comparison.cell]
+                run = evolve(run, {field: TrieMap({getattr(call, key): value})})
+            else:
+                run = evolve(run, {comparison.cell.value.replace(" ", "_"): value})
+    yield [ops.CreateRun(run)]
 
 
 def _awkward_ids(context: Context) -> Finding:
@@ -188,11 +303,18 @@ def _bad_input(context: Context) -> Finding:
         for what, call, expected in bad_calls():
             calls += 1
             outcome = outcome_of(lambda: call(stores))  # noqa: B023
-            if outcome.kind != expected:
+            if outcome.kind != expected and not _is_refused(context.capabilities, outcome):
                 return Finding(calls, f"{what}: {outcome.kind or outcome.value!r}, and not {expected}")
             if visible_state(stores) != before:
                 return Finding(calls, f"{what}: the call was refused and changed something")
     return Finding(calls)
+
+
+def _is_refused(capabilities: Capabilities, outcome: Outcome) -> bool:
+    """Whether a call may have ended so because it is declared to be refused, whatever its arguments are."""
+    if capabilities.refused and outcome.kind == FrameAtomicPersistenceUnavailable.kind:
+        return True
+    return bool(capabilities.not_yet) and outcome.kind is not None
 
 
 def visible_state(stores: Stores) -> list[Any]:
@@ -203,11 +325,12 @@ def visible_state(stores: Stores) -> list[Any]:
 def _recordings(context: Context) -> Finding:
     report = replay.Report()
     for path in replay.bundled():
-        report += replay.replay_file(path, context.make)
+        report += replay.replay_file(path, context.make, context.capabilities.lacking)
     if report.mismatches:
         shown = "\n".join(map(str, report.mismatches[: replay.SHOWN]))
-        return Finding(report.calls, report.summary(), counterexample=shown)
-    return Finding(report.calls)
+        first = report.mismatches[0].call.replace(" ", ".")
+        return Finding(report.calls, report.summary(), counterexample=shown, step=first)
+    return Finding(report.calls, tried=f"{report.sequences:,} recorded sequences")
 
 
 _ROUNDS: Final = 20
@@ -225,11 +348,11 @@ def _refinement(group: str) -> Callable[[Context], Finding]:
             example = results[-1].counterexample
             calls = sum(result.calls for result in results)
             if example is not None:
-                told = f"a counterexample of {example.calls} calls"
-                return Finding(calls, told, "", example.program(), example.calls)
-            missed = unreached(results)
+                return Finding.of(calls, example)
+            missed = unreached(results, context.capabilities)
             if not missed:
-                return Finding(calls)
+                missing = sorted(set(map(call_name, GROUPS[group])) & context.capabilities.not_yet)
+                return Finding(calls, doubt=f"not yet: {', '.join(missing)}" if missing else "")
         return Finding(calls, doubt=f"never made with success: {', '.join(missed)}")
 
     return check
@@ -238,11 +361,13 @@ def _refinement(group: str) -> Callable[[Context], Finding]:
 def _handles(context: Context) -> Finding:
     """Two handles on one storage see each other's calls at once, and a reopened storage has lost nothing."""
     factory, clock = context.make(), ManualClock()
-    calls = smoke.EXECUTED
+    calls = [call for call in smoke.EXECUTED if not context.capabilities.lacks(call)]
     try:
         handles = (factory.open(clock), factory.open(clock))
         for number, operation in enumerate(calls):
-            call_port(handles[number % 2], operation)
+            # A call whose predecessor is refused finds another state, and may have to end with an error.
+            with suppress(*([MobStoreError] if context.capabilities.lacking else [])):
+                call_port(handles[number % 2], operation)
             for read in observations(operation.store):
                 seen = [outcome_of(lambda: call_port(handle, read)) for handle in handles]  # noqa: B023
                 if not same_outcome(*seen):
@@ -290,6 +415,28 @@ def _lag(stores: Stores, subscription: Any) -> Finding:
     subscription.close()
     kind = outcome_of(lambda: subscription.drain(0.0)).kind
     return Finding(9, "" if kind == "Internal" else f"a closed subscription answers {kind}")
+
+
+def _crashes(context: Context) -> Finding:
+    """Let the backend die between calls: what it answered is there afterwards."""
+    comparison = Comparison(context.make(), context.source)
+    if not can_crash(comparison.factory):
+        comparison.close()
+        return Finding(0, not_applicable="the factory has no crash: nothing is known of its durability")
+    try:
+        for number, operation in enumerate(smoke.EXECUTED, 1):
+            if not context.capabilities.lacks(operation):
+                comparison.call(operation)
+            if number % _CRASH_EVERY == 0:
+                comparison.crash()
+                for store in STORES:
+                    comparison.observe(store)
+    finally:
+        comparison.close()
+    return Finding(comparison.calls)
+
+
+_CRASH_EVERY: Final = 7
 
 
 def _clock(context: Context) -> Finding:
@@ -407,6 +554,12 @@ def _generated(profile: Profile) -> str:
 CHAPTERS: Final[tuple[Chapter, ...]] = (
     Chapter("smoke", "every call does what the contract says, once", lambda _: "57 calls", _smoke),
     Chapter(
+        "capabilities",
+        "what is declared to be refused is refused, always, and nothing changes",
+        lambda _: "every call that is declared to be refused",
+        _capabilities,
+    ),
+    Chapter(
         "rows",
         "each row of the wrapper table succeeds, and is refused by each of its comparisons alone",
         _counted(rows.cases),
@@ -435,6 +588,14 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
         "any string is an id like any other, and is taken for no other",
         lambda _: f"{len(AWKWARD_IDS)} strings, one of a megabyte",
         _awkward_ids,
+        needs=(
+            "spec.put_spec",
+            "spec.get_spec",
+            "spec.list_specs",
+            "profile.create",
+            "profile.get",
+            "profile.list",
+        ),
     ),
     Chapter("bad-input", "what has no form is refused, and nothing changes", lambda _: "a fixed list", _bad_input),
     Chapter(
@@ -458,24 +619,34 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
         "every event appended after subscribing is delivered once, in order; lag is counted",
         lambda _: "two handles, a clear, 4,099 events behind",
         _subscriptions,
+        needs=("event.subscribe",),
     ),
     Chapter(
         "clock",
         "a clock that jumps back changes no order, and nothing that was set",
         lambda _: f"57 calls beside the model and the order of events and runs, {len(TIMES)} times in turn",
         _clock,
+        needs=("event.subscribe", "event.append", "event.prune", "run.create_run", "run.cas_run_status"),
     ),
     Chapter(
         "rotation",
         "supervisors that rotate the key together, and die, leave one key that every peer trusts",
         lambda profile: f"{profile.examples} orders of two supervisors and {len(_REMOTE_PEERS)} peers",
         _rotation,
+        needs=tuple(call_name(kind) for kind in GROUPS["metadata-supervisor"]),
     ),
     Chapter(
         "threads",
         "of calls that race with one expectation exactly one wins",
         lambda profile: f"{_WORKERS} threads, {profile.examples} rounds or more",
         _threads,
+        needs=("run.create_run", "run.get_run", "run.cas_flow_state", "run.append_step_entry"),
+    ),
+    Chapter(
+        "crashes",
+        "what was answered is there after the backend died",
+        lambda _: f"{len(smoke.EXECUTED) // _CRASH_EVERY} deaths between {len(smoke.EXECUTED)} calls",
+        _crashes,
     ),
 )
 """The chapters in the order in which they are run."""

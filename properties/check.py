@@ -5,13 +5,22 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from mobstore.backends.capabilities import Capabilities
 from mobstore.backends.wire import ProgramFailure
 from mobstore.properties import report
 from mobstore.properties.chapters import CHAPTERS, Chapter, Context, Result, Verdict
+from mobstore.properties.concurrency import chapters as concurrent
 from mobstore.properties.refinement import PROFILES
-from mobstore.properties.subject import Factory, ProgramBackend, UnknownBackend, factory_of, factory_source
+from mobstore.properties.subject import (
+    Factory,
+    ProgramBackend,
+    UnknownBackend,
+    capabilities_of,
+    factory_of,
+    factory_source,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,13 +39,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Check the backend and return the exit code."""
     try:
         make = factory_of(arguments.backend)
-        chapters = _chosen(arguments.chapter)
-    except (UnknownBackend, LookupError) as error:
+        chapters = _chosen(arguments.chapter, (*CHAPTERS, *concurrent.chapters_of(make())))
+        capabilities = _declared(make)
+    except (UnknownBackend, LookupError, TypeError, ProgramFailure) as error:
         print(f"mobstore check: {error}", file=sys.stderr)
         return 2
     seed = report.seed_of(arguments.seed)
     source = factory_source(arguments.backend)
-    context = Context(make, arguments.backend, source, PROFILES[arguments.profile], seed)
+    context = Context(make, arguments.backend, source, PROFILES[arguments.profile], seed, capabilities)
     progress = report.Progress(quiet=arguments.json)
     results = []
     for chapter in chapters:
@@ -53,6 +63,14 @@ def run(arguments: argparse.Namespace) -> int:
     return report.EXIT_CODES[report.overall(results)]
 
 
+def _declared(make: Callable[[], Factory]) -> Capabilities:
+    factory = make()
+    try:
+        return capabilities_of(factory)
+    finally:
+        factory.destroy()
+
+
 def _ended(make: Callable[[], Factory]) -> Result | None:
     """Return what is wrong with how a program ended, if it is a program and something is."""
     begun = time.perf_counter()
@@ -65,10 +83,10 @@ def _ended(make: Callable[[], Factory]) -> Result | None:
     return None
 
 
-def _chosen(names: list[str] | None) -> list[Chapter]:
+def _chosen(names: list[str] | None, chapters: Sequence[Chapter]) -> Sequence[Chapter]:
     if not names:
-        return list(CHAPTERS)
-    known = {chapter.name: chapter for chapter in CHAPTERS}
+        return chapters
+    known = {chapter.name: chapter for chapter in chapters}
     for name in names:
         if name not in known:
             msg = f"there is no chapter {name!r}: {', '.join(known)}"

@@ -86,7 +86,7 @@ def reject(name: str, seed: int, others: Sequence[str] = (SMOKE,), *, shrinks: b
     source = f"ZOO[{name!r}]()"
     own, seconds, calls = _CHAPTERS[backend.chapter], 0.0, 0
     for attempt in range(ATTEMPTS):
-        result = own.run(Context(backend, name, source, PROFILES["ci"], seed + attempt, shrinks))
+        result = own.run(Context(backend, name, source, PROFILES["ci"], seed + attempt, shrinks=shrinks))
         seconds, calls = seconds + result.seconds, calls + result.calls
         if result.verdict is Verdict.FAILED:
             break

@@ -15,16 +15,33 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from mobstore.model import to_json
 from mobstore.properties.chapters import Chapter, Context, Result, Verdict
+from mobstore.properties.levels import awarded, level_of
 
-_STYLES: Final = {Verdict.PASSED: "green", Verdict.FAILED: "bold red", Verdict.UNKNOWN: "yellow"}
+_STYLES: Final = {
+    Verdict.PASSED: "green",
+    Verdict.FAILED: "bold red",
+    Verdict.UNKNOWN: "yellow",
+    Verdict.NOT_APPLICABLE: "dim",
+}
 EXIT_CODES: Final = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.UNKNOWN: 2}
 """What a command returns: 0 it holds, 1 a violation, 2 it could not tell."""
 
 
+WORDS: Final = {**{verdict: verdict.value for verdict in Verdict}, Verdict.NOT_APPLICABLE: "n/a"}
+
+
 def overall(results: Sequence[Result]) -> Verdict:
-    """Return the verdict of a run."""
-    return joined(result.verdict for result in results)
+    """Return the verdict of a run: any failure is a failure, and so is a run in which nothing was tested.
+
+    Anything unknown is unknown; so is what does not apply only because it is not there yet.
+    """
+    verdicts = [result.verdict for result in results if result.verdict is not Verdict.NOT_APPLICABLE]
+    if not verdicts:
+        return Verdict.FAILED
+    missing = [Verdict.UNKNOWN for result in results if result.missing]
+    return joined([*verdicts, *missing])
 
 
 def joined(verdicts: Iterable[Verdict]) -> Verdict:
@@ -63,7 +80,7 @@ class Progress:
             self._status.stop()
         if self._quiet:
             return
-        line = Text(f"{result.verdict.value:<8}", style=_STYLES[result.verdict])
+        line = Text(f"{WORDS[result.verdict]:<8}", style=_STYLES[result.verdict])
         line.append(f" {result.chapter:<28} {result.seconds:6.1f} s {result.calls:7,} calls  {result.detail}", "")
         self._console.print(line)
 
@@ -75,6 +92,7 @@ def print_results(context: Context, results: Sequence[Result]) -> None:
         if result.counterexample:
             console.print(f"\n--- {result.chapter}: {result.detail}", style="bold", markup=False)
             console.print(result.counterexample, markup=False)
+            console.print(f"again: {command(context, result.chapter)}", markup=False)
     verdict = overall(results)
     counts = ", ".join(
         f"{sum(result.verdict is kind for result in results)} {kind.value}"
@@ -88,9 +106,19 @@ def print_results(context: Context, results: Sequence[Result]) -> None:
         style=_STYLES[verdict],
         markup=False,
     )
+    if verdicts := {result.verdict for result in results}:
+        if verdicts == {Verdict.NOT_APPLICABLE}:
+            console.print("vacuous: nothing was tested", markup=False)
+        console.print(f"level: {awarded(results) or 'none'}", markup=False)
     if verdict is not Verdict.PASSED:
-        command = f"mobstore check {shlex.quote(context.name)}"
-        console.print(f"again: {command} --profile {context.profile.name} --seed {context.seed}", markup=False)
+        console.print(f"again: {command(context)}", markup=False)
+
+
+def command(context: Context, chapter: str = "") -> str:
+    """Return the command that does a run, or one chapter of it, again."""
+    only = f" --chapter {chapter}" if chapter else ""
+    backend = shlex.quote(context.name)
+    return f"mobstore check {backend} --profile {context.profile.name} --seed {context.seed}{only}"
 
 
 def results_json(context: Context, results: Sequence[Result]) -> dict[str, Any]:
@@ -99,8 +127,12 @@ def results_json(context: Context, results: Sequence[Result]) -> dict[str, Any]:
         "backend": context.name,
         "profile": context.profile.name,
         "seed": context.seed,
+        "capabilities": to_json(context.capabilities),
         "verdict": overall(results).value,
-        "chapters": [attrs.asdict(result) for result in results],
+        "level": None if (level := awarded(results)) is None else level.name.lower(),
+        "chapters": [
+            {**attrs.asdict(result), "level": level_of(result.chapter).name.lower()} for result in results
+        ],
     }
 
 

@@ -23,6 +23,7 @@ class Aside(enum.Enum):
 
     TICK = "the clock goes on"
     REOPEN = "the storage is opened again"
+    CRASH = "the backend dies and is opened again"
 
 
 Step: TypeAlias = "tuple[Operation[Any], Outcome] | Aside"
@@ -132,7 +133,11 @@ def program(calls: Sequence[Step], answered: Outcome | None, factory: str) -> st
         "",
         "def test_counterexample() -> None:",
         "    clock = ManualClock()",
-        f"    stores = {factory}.open(clock)",
+        *(
+            [f"    factory = {factory}", _OPENED]
+            if Aside.CRASH in calls
+            else [f"    stores = {factory}.open(clock)"]
+        ),
     ]
     for step in calls:
         lines += [_ASIDES[step]] if isinstance(step, Aside) else _assertion(*step)
@@ -141,7 +146,12 @@ def program(calls: Sequence[Step], answered: Outcome | None, factory: str) -> st
     return "\n".join(lines) + "\n"
 
 
-_ASIDES: Final = {Aside.TICK: "    clock.tick()", Aside.REOPEN: "    stores.reopen()"}
+_OPENED: Final = "    stores = factory.open(clock)"
+_ASIDES: Final = {
+    Aside.TICK: "    clock.tick()",
+    Aside.REOPEN: "    stores.reopen()",
+    Aside.CRASH: f"    factory.crash()\n{_OPENED}",
+}
 _INDENT: Final = " " * 4
 
 

@@ -22,8 +22,10 @@ import attrs
 from mobstore.backends import memory, sqlite, wire
 from mobstore.backends._base import Clock
 from mobstore.backends._stores import Stores
+from mobstore.backends.capabilities import FULL, Capabilities
 from mobstore.backends.wire import protocol
 from mobstore.model import MobStoreError, Operation, State, step, to_json
+from mobstore.properties.blocking import BlockingFactory, is_async
 
 _REFUSED_INPUT: Final = re.compile(r"(MobMachine input \w+) .*(is not a flow authority input)", re.DOTALL)
 
@@ -32,7 +34,13 @@ PORTS: Final = {"run": "runs", "event": "events", "metadata": "metadata", "spec"
 
 
 class Factory(Protocol):
-    """Opens a backend: each `open` gives a new handle on the same storage, until `destroy` removes it."""
+    """Opens a backend: each `open` gives a new handle on the same storage, until `destroy` removes it.
+
+    A factory may have more, all of it optional: ``capabilities``, a `Capabilities` that says what the backend
+    does not do; and ``crash()``, which lets the backend die where it stands: no handle is closed, and the next
+    `open` finds what is durable.
+    Where a factory also has ``processes = True``, a fork of it opens the same storage in its own process.
+    """
 
     name: str
 
@@ -70,6 +78,7 @@ class SqliteFactory:
     """
 
     name = "sqlite"
+    processes = True
 
     def __init__(self, place: Path | None = None) -> None:
         directory = place is None or place.is_dir()
@@ -82,17 +91,34 @@ class SqliteFactory:
         """Return a handle with connections of its own."""
         if self._scratch is None:
             self._scratch = Path(tempfile.mkdtemp(prefix="mobstore-", dir=self._directory))
-        stores = sqlite.open(self._scratch / self._file, clock=clock)
+        stores = self.connect(self._scratch / self._file, clock)
         self._open.append(stores)
         return stores
 
+    def crash(self) -> None:
+        """Go on with a copy of the files as they stand: what is left of a process that was killed."""
+        if self._scratch is not None:
+            left, self._scratch = self._scratch, Path(tempfile.mkdtemp(prefix="mobstore-", dir=self._directory))
+            for suffix in ("", "-wal"):
+                if (file := left / f"{self._file}{suffix}").exists():
+                    shutil.copy(file, self._scratch)
+            self._close()
+            shutil.rmtree(left)
+
+    def connect(self, path: Path, clock: Clock) -> Stores:
+        """Return the backend on this file."""
+        return sqlite.open(path, clock=clock)
+
     def destroy(self) -> None:
         """Close the handles and delete the file."""
-        while self._open:
-            self._open.pop().close()
+        self._close()
         if self._scratch is not None:
             shutil.rmtree(self._scratch)
             self._scratch = None
+
+    def _close(self) -> None:
+        while self._open:
+            self._open.pop().close()
 
 
 class ProgramFactory:
@@ -118,6 +144,22 @@ class ProgramFactory:
         handle = self._handles if program.greeting.handles else 0
         self._handles += 1
         return Stores(wire.ProgramEngine(program, clock, handle))
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the program says of itself."""
+        self._program = self._program or self._started()
+        return self._program.greeting.capabilities
+
+    @property
+    def can_crash(self) -> bool:
+        """Whether the program says that it can."""
+        return self._program is not None and self._program.greeting.crash
+
+    def crash(self) -> None:
+        """Let the program die, or do as if; it is started again if it ends."""
+        assert self._program is not None, "only what was opened can crash"
+        self._program.crash()
 
     def _started(self) -> wire.Program:
         if self._idle:
@@ -228,6 +270,28 @@ class Abandoned(BaseException):
     """A call never came back.  Nothing that tries again may catch it: each further try would hang as long."""
 
 
+def can_crash(factory: Factory) -> bool:
+    """Whether the backend of a factory, which is open, can be let die."""
+    return hasattr(factory, "crash") and getattr(factory, "can_crash", True)
+
+
+ANY_ERROR: Final = Outcome(kind="Exception")
+"""What a call that is not there yet must come to."""
+
+
+def capabilities_of(factory: Factory) -> Capabilities:
+    """Return what a factory declares in its attribute ``capabilities``; one without declares nothing.
+
+    Raises:
+        TypeError: the attribute is no `Capabilities`.
+    """
+    declared = getattr(factory, "capabilities", FULL)
+    if not isinstance(declared, Capabilities):
+        msg = f"{factory.name}: capabilities is a {type(declared).__name__}, and no Capabilities"
+        raise TypeError(msg)
+    return declared
+
+
 def same_value(left: Any, right: Any) -> bool:
     """Whether two answers are the same value of the same type: ``1`` is neither ``True`` nor ``1.0``."""
     if isinstance(left, (tuple, list)) and isinstance(right, (tuple, list)):
@@ -249,14 +313,19 @@ def call_port(stores: Any, operation: Operation[Any]) -> Any:
 
 
 class Reference:
-    """The model as a thing with a state, for comparison with a backend."""
+    """The model as a thing with a state, for comparison with a backend of these capabilities."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, capabilities: Capabilities = FULL) -> None:
         self.state = State()
         self._clock = clock
+        self._capabilities = capabilities
 
     def execute(self, operation: Operation[Any]) -> Any:
         """Do the call on the model; raises what the contract says."""
+        if (refusal := self._capabilities.refusal(operation)) is not None:
+            raise refusal
+        if self._capabilities.ignores(operation):
+            return 0
         self.state, answer = step(self.state, operation, self._clock())
         return answer
 
@@ -294,7 +363,17 @@ def factory_of(name: str) -> Callable[[], Factory]:
         known = "memory, sqlite, sqlite:PATH, exec:COMMAND or package.module:factory"
         msg = f"{name!r} is no backend: {known} ({error})"
         raise UnknownBackend(msg) from None
-    return made
+
+    def make() -> Factory:
+        return adapted(made())
+
+    return make
+
+
+def adapted(factory: Any) -> Factory:
+    """Return a factory whose calls wait, for one whose calls do, or are awaited."""
+    waiting: Factory = BlockingFactory(factory) if is_async(factory) else factory
+    return waiting
 
 
 def _program(command: str) -> ProgramBackend:

@@ -33,6 +33,22 @@ def test_a_backend_is_plugged_in_as_shown(tmp_path, monkeypatch, capsys):
     assert "shop:ShopFactory: PASSED" in capsys.readouterr().out
 
 
+def test_a_backend_is_plugged_into_pytest_as_shown(tmp_path):
+    """In under twenty lines; each chapter is a test, and the level is told at the end."""
+    for name in ("shop.py", "test_shop.py"):
+        block = next(block for block in BLOCKS if block.startswith(f"# {name}"))
+        assert len(block.splitlines()) < 20
+        (tmp_path / name).write_text(block)
+    # -k leaves chapters out, and what is left out counts against the level.
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--mobstore-seed", "1", "-k"]
+    done = subprocess.run(
+        [*command, "smoke or handles or capabilities"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert "2 passed, 1 skipped" in done.stdout
+    assert "test_shop.py::TestShop: level: none (profile quick, seed 1)" in done.stdout
+
+
 def test_every_command_of_the_table_exists(capsys):
     """And has a help of its own."""
     commands = re.findall(r"\| `mobstore (\w+)", README)

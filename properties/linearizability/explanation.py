@@ -77,7 +77,18 @@ class _Alone(Model):
     def __init__(self, model: Model) -> None:
         self._model = model
         self.exact = model.exact  # type: ignore[misc]
-        for name in ("initial", "step", "agrees", "observes", "reads", "facts", "plain", "shown"):
+        for name in (
+            "initial",
+            "step",
+            "agrees",
+            "observes",
+            "reads",
+            "blind",
+            "overwrites",
+            "facts",
+            "plain",
+            "shown",
+        ):
             setattr(self, name, getattr(model, name))
 
     def parts(self, history: History) -> Mapping[Any, Sequence[int]]:

@@ -1,0 +1,79 @@
+"""Levels: how far a backend may be trusted, by the chapters that it passed.
+
+A level is awarded when every chapter of it, and of the levels below it, has passed.  A chapter that was left out,
+is unknown or failed counts against its level; one that does not apply does too, unless the backend lacks by its
+nature what the contract lets it lack.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from mobstore.properties.chapters import CHAPTERS, Result, Verdict
+
+
+class Level(enum.IntEnum):
+    """How far a backend may be trusted; each level holds those below it."""
+
+    ANSWERS = 1
+    REFINES = 2
+    CONCURRENT = 3
+    DURABLE = 4
+
+    @property
+    def promise(self) -> str:
+        """What a backend of this level has been tried for, as far as the bounds say."""
+        return _PROMISES[self]
+
+    def __str__(self) -> str:
+        return f"{self.name.lower()} ({self.value} of {len(Level)}): {self.promise}"
+
+
+_PROMISES: Final = {
+    Level.ANSWERS: "answers single calls as the contract says",
+    Level.REFINES: "answers sequences of calls as the model does",
+    Level.CONCURRENT: "answers calls that overlap as if they came one by one",
+    Level.DURABLE: "keeps what it answered when its process dies",
+}
+
+_ANSWERS: Final = (
+    *("smoke", "capabilities", "rows", "comparisons", "values", "cursors"),
+    *("awkward-ids", "bad-input", "recordings"),
+)
+_OTHERS: Final = {
+    **dict.fromkeys(_ANSWERS, Level.ANSWERS),
+    "threads": Level.CONCURRENT,
+    "crashes": Level.DURABLE,
+}
+
+
+def level_of(chapter: str) -> Level:
+    """Return the level that hangs on a chapter."""
+    return _OTHERS.get(chapter, Level.REFINES)
+
+
+_CHAPTERS: Final = tuple(chapter.name for chapter in CHAPTERS)
+
+
+def awarded(results: Sequence[Result], chapters: Iterable[str] = _CHAPTERS) -> Level | None:
+    """Return the highest level that the results of a run earn, or None.
+
+    Args:
+        chapters: the names of all chapters that there are.
+    """
+    by_name = {result.chapter: result for result in results}
+    due = list(chapters)
+    # What has no chapter of its own, such as how a program ended, must be in order for any level.
+    if any(result.verdict is Verdict.FAILED and result.chapter not in due for result in results):
+        return None
+    reached = None
+    for level in Level:
+        found = [by_name.get(name) for name in due if level_of(name) is level]
+        if not any(result is not None and result.verdict is Verdict.PASSED for result in found):
+            break
+        if not all(result is not None and (result.verdict is Verdict.PASSED or result.excused) for result in found):
+            break
+        reached = level
+    return reached
