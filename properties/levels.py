@@ -45,7 +45,7 @@ _ANSWERS: Final = (
 _OTHERS: Final = {
     **dict.fromkeys(_ANSWERS, Level.ANSWERS),
     "threads": Level.CONCURRENT,
-    "crashes": Level.DURABLE,
+    **dict.fromkeys(("crashes", "kills", "power-cuts"), Level.DURABLE),
 }
 
 

@@ -11,18 +11,21 @@ import random
 import threading
 import time
 from contextlib import ExitStack
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import attrs
 
 from mobstore.backends._base import Clock
 from mobstore.backends._stores import Stores
+from mobstore.backends.capabilities import FULL, Capabilities
 from mobstore.model import STORES, Operation, State, step
 from mobstore.properties.faults.disk import Disk, Fault, Platter, survivals
 from mobstore.properties.faults.power import CHANGING
 from mobstore.properties.faults.storage import Storage
 from mobstore.properties.refinement import observations
 from mobstore.properties.subject import Factory, ManualClock, Outcome, call_port, outcome_of, same_outcome
+
+Calls: TypeAlias = tuple[Operation[Any], ...]
 
 
 class Mortal(Factory, Protocol):
@@ -77,23 +80,35 @@ class Crashed:
 
 _LONGEST: Final = 6
 """How many calls the backend answers, at most, before it is killed."""
+_LIVES: Final = 10
+"""How often one storage is found again, at most."""
+_LEAST: Final = 3
+_MOST: Final = 8
 _PATIENCE: Final = 60.0
 
 
-def crash_amid_calls(factory: Mortal, deaths: int, seed: int) -> Crashed:
-    """Kill the backend so many times while it is called; when all calls were made, they begin on a new storage."""
+def crash_amid_calls(factory: Mortal, deaths: int, seed: int, capabilities: Capabilities = FULL) -> Crashed:
+    """Kill the backend so many times while it is called; when all calls were made, they begin on a new storage.
+
+    It goes on, for so many times more, while hardly a call was under way when the backend was killed.
+    """
     rng = random.Random(seed)  # noqa: S311 - no secret
+    calls, readings = (
+        tuple(call for call in some if not capabilities.lacks(call)) for some in (CHANGING, _READINGS)
+    )
     found = Crashed(0, 0, 0)
-    while found.deaths < deaths and not found.wrong:
-        found = _one_storage(factory, found, deaths, rng)
+    while (found.deaths < deaths or (found.amid < _LEAST and found.deaths < _MOST * deaths)) and not found.wrong:
+        found = _one_storage(factory, found, rng, calls, readings)
     return found
 
 
-def _one_storage(factory: Mortal, found: Crashed, deaths: int, rng: random.Random) -> Crashed:
+def _one_storage(factory: Mortal, found: Crashed, rng: random.Random, calls: Calls, readings: Calls) -> Crashed:
     clock, state, place = ManualClock(), State(), 0
     try:
-        while place < len(CHANGING) and found.deaths < deaths and not found.wrong:
-            life = _Life(factory.open(clock), CHANGING[place:], rng.randint(0, _LONGEST))
+        for _ in range(_LIVES):
+            if place == len(calls) or found.wrong:
+                break
+            life = _Life(factory.open(clock), calls[place:], rng.randint(0, _LONGEST))
             life.end(factory, rng)
             found = attrs.evolve(
                 found,
@@ -103,11 +118,11 @@ def _one_storage(factory: Mortal, found: Crashed, deaths: int, rng: random.Rando
                 wrong=life.failure,
             )
             if found.wrong:
-                break
-            for call in CHANGING[place : place + life.answered]:
+                continue
+            for call in calls[place : place + life.answered]:
                 state, _ = step(state, call, clock())
             place += life.answered
-            state, happened, wrong = _state_found(factory.open(clock), state, life.under_way, clock())
+            state, happened, wrong = _state_found(factory.open(clock), readings, state, life.under_way, clock())
             place += happened
             found = attrs.evolve(found, wrong=wrong)
     finally:
@@ -118,13 +133,14 @@ def _one_storage(factory: Mortal, found: Crashed, deaths: int, rng: random.Rando
 class _Life:
     """A backend from its opening to its death: a thread makes so many calls, and one more while it is killed."""
 
-    def __init__(self, stores: Stores, calls: tuple[Operation[Any], ...], length: int) -> None:
+    def __init__(self, stores: Stores, calls: Calls, length: int) -> None:
         self.answered = 0
         self.under_way: Operation[Any] | None = None
         self.failure = ""
         self._stores = stores
         self._calls = calls[: length + 1]
         self._killed = False
+        self._last = 0.0
         self._at_last = threading.Event()
         self._go = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -143,18 +159,17 @@ class _Life:
 
     def _call(self, call: Operation[Any]) -> None:
         self.under_way = call
+        begun = time.monotonic()
         call_port(self._stores, call)
+        self._last = time.monotonic() - begun
         self.answered, self.under_way = self.answered + 1, None
 
     def end(self, factory: Mortal, rng: random.Random) -> None:
         """Let the calls be made, and kill the backend in the last one, or soon after."""
-        begun = time.monotonic()
         self._thread.start()
         self._at_last.wait(_PATIENCE)
-        each = (time.monotonic() - begun) / len(self._calls)
         self._go.set()
-        # Waking the other thread takes a part of it.
-        time.sleep(rng.random() * each * 0.7)
+        time.sleep(rng.random() * self._last)
         self._killed = True
         factory.kill()
         self._thread.join(_PATIENCE)
@@ -163,26 +178,27 @@ class _Life:
 
 
 def _state_found(
-    stores: Stores, state: State, under_way: Operation[Any] | None, now: int
+    stores: Stores, readings: Calls, state: State, under_way: Operation[Any] | None, now: int
 ) -> tuple[State, bool, str]:
     """Return the state that is there, whether the call under way happened, and what is wrong, or nothing."""
-    seen = [outcome_of(lambda: call_port(stores, reading)) for reading in _READINGS]  # noqa: B023
-    if _shows(seen, state):
+    seen = [outcome_of(lambda: call_port(stores, reading)) for reading in readings]  # noqa: B023
+    wrong = _wrong(seen, readings, state)
+    if wrong is None:
         return state, False, ""
     if under_way is not None:
         after, _ = step(state, under_way, now)
-        if _shows(seen, after):
+        if _wrong(seen, readings, after) is None:
             return after, True, ""
-    expected = [Outcome(step(state, reading, now)[1]) for reading in _READINGS]
-    same = map(same_outcome, seen, expected)
-    where = next(reading for reading, right in zip(_READINGS, same, strict=True) if not right)
     amid = f", while {under_way.call} was under way" if under_way else ""
-    return state, False, f"killed{amid}: {where} shows something else than was answered"
+    return state, False, f"killed{amid}: {wrong} shows something else than was answered"
 
 
 _READINGS: Final = tuple(reading for store in STORES for reading in observations(store))
 
 
-def _shows(seen: list[Outcome], state: State) -> bool:
-    right = (Outcome(step(state, reading, 0)[1]) for reading in _READINGS)
-    return all(map(same_outcome, seen, right))
+def _wrong(seen: list[Outcome], readings: Calls, state: State) -> Operation[Any] | None:
+    """Return the first reading that shows something else than the state."""
+    for found, reading in zip(seen, readings, strict=True):
+        if not same_outcome(found, Outcome(step(state, reading, 0)[1])):
+            return reading
+    return None

@@ -84,7 +84,8 @@ def test_an_honest_declaration_is_believed(who):
         if who == "not yet" and chapter.name == "refines-profile":
             assert (result.verdict, result.detail) == (Verdict.UNKNOWN, "not yet: profile.update")
         elif result.verdict is Verdict.NOT_APPLICABLE:
-            assert chapter.name in ("crashes", *(["subscriptions", "clock"] if who == "unsupported" else []))
+            lacking = ("subscriptions", "clock") if who == "unsupported" else ()
+            assert chapter.name in ("crashes", "kills", "power-cuts", *lacking)
             assert result.excused == (chapter.name != "crashes")
         else:
             assert result.verdict is Verdict.PASSED, result
@@ -204,6 +205,7 @@ def test_a_level_is_earned_by_every_chapter_of_it_and_below():
     assert awarded(results(smoke=unknown)) is None
     assert awarded([]) is None
     assert awarded(results()[:-1]) is Level.CONCURRENT
+    assert awarded(results(kills=absent)) is Level.CONCURRENT
     assert awarded(results(subscriptions=absent)) is Level.ANSWERS
     excused = [chapters.attrs.evolve(each, excused=True) for each in results(subscriptions=absent)]
     assert awarded(excused) is Level.DURABLE
