@@ -49,6 +49,10 @@ from mobstore.properties.cases import Case, try_cases
 from mobstore.properties.chapter import Chapter, Context, Finding
 from mobstore.properties.concurrency import chapters as concurrency
 from mobstore.properties.faults.clock import TIMES, disturb_clock
+from mobstore.properties.faults.crashing import SimulatedFactory, crash_amid_calls
+from mobstore.properties.faults.overlap import cut_schedules
+from mobstore.properties.faults.power import LEVELS, Tally, cut_calls
+from mobstore.properties.faults.vfs import Unreachable, library
 from mobstore.properties.refinement import (
     GROUPS,
     Comparison,
@@ -245,6 +249,56 @@ def _crashes(context: Context) -> Finding:
 
 
 _CRASH_EVERY: Final = 7
+
+
+def _kills(context: Context) -> Finding:
+    """Kill the backend amid its calls; one that can be put on a simulated disk loses its power."""
+    factory = context.make()
+    storages = _storages(factory)
+    mortal: Any = SimulatedFactory(storages[0], context.seed) if storages else factory
+    mortal.open(ManualClock())
+    if not hasattr(mortal, "kill") or not getattr(mortal, "can_crash", True):
+        mortal.destroy()
+        return Finding(0, not_applicable="the factory has no kill: it dies between calls alone", excused=True)
+    deaths = _DEATHS if storages else _REAL_DEATHS
+    found = crash_amid_calls(mortal, deaths, context.seed, context.capabilities)
+    doubt = "" if found.amid else "no call was under way when it was killed"
+    told = f"{found.deaths} deaths, {found.amid} with a call under way"
+    return Finding(found.answered, found.wrong, doubt, tried=told)
+
+
+_DEATHS: Final = 40
+_REAL_DEATHS: Final = 12
+"""As many lives begin with a process that starts."""
+
+
+def _power_cuts(context: Context) -> Finding:
+    """Cut the power at every operation of the disk, in calls one after another and in calls that overlap."""
+    storages = _storages(context.make())
+    if not storages:
+        return Finding(0, not_applicable="it cannot be put on a simulated disk", excused=True)
+    try:
+        library()
+    except Unreachable as error:
+        return Finding(0, doubt=str(error))
+    level = LEVELS["quick"]
+    tallies: list[Tally] = []
+    for cut in (cut_calls, cut_schedules):
+        for storage in storages:
+            tallies += cut(storage, level, context.seed)
+        if losses := [loss for tally in tallies for loss in tally.losses]:
+            break
+    images = sum(tally.images + tally.recoveries for tally in tallies)
+    if losses:
+        story = min(losses, key=lambda loss: loss.size).story()
+        return Finding(len(tallies), f"{len(losses):,} of {images:,} images are not as they may be", "", story)
+    return Finding(len(tallies), tried=f"{images:,} images, none lost or torn")
+
+
+def _storages(factory: Factory) -> tuple[Any, ...]:
+    """How the backend of a factory is put on a simulated disk, if it can be."""
+    storages: tuple[Any, ...] = getattr(factory, "storages", ())
+    return storages
 
 
 def _clock(context: Context) -> Finding:
@@ -473,6 +527,18 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
         "what was answered is there after the backend died",
         lambda _: f"{len(smoke.EXECUTED) // _CRASH_EVERY} deaths between {len(smoke.EXECUTED)} calls",
         _crashes,
+    ),
+    Chapter(
+        "kills",
+        "killed amid its calls, a backend keeps what it answered, and no half of a call",
+        lambda _: f"{_REAL_DEATHS} deaths",
+        _kills,
+    ),
+    Chapter(
+        "power-cuts",
+        "wherever the power is cut, calls are there as a whole, and those that had answered are there",
+        lambda _: "every changing call, on a simulated disk",
+        _power_cuts,
     ),
 )
 """The chapters in the order in which they are run."""

@@ -47,7 +47,7 @@ _ANSWERS: Final = (
 _OTHERS: Final = {
     **dict.fromkeys(_ANSWERS, Level.ANSWERS),
     **dict.fromkeys(("threads", *(chapter.name for chapter in concurrency.CHAPTERS)), Level.CONCURRENT),
-    "crashes": Level.DURABLE,
+    **dict.fromkeys(("crashes", "kills", "power-cuts"), Level.DURABLE),
 }
 
 

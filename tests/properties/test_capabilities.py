@@ -68,7 +68,7 @@ HONEST = {
 }
 
 
-NOT_IN_MEMORY = {"crashes", "branches-processes", "stress-processes"}
+NOT_IN_MEMORY = {"crashes", "kills", "power-cuts", "branches-processes", "stress-processes"}
 
 
 def checked(chapter, capabilities, handlers):
@@ -208,6 +208,7 @@ def test_a_level_is_earned_by_every_chapter_of_it_and_below():
     assert awarded(results(smoke=unknown)) is None
     assert awarded([]) is None
     assert awarded(results()[:-1]) is Level.CONCURRENT
+    assert awarded(results(kills=absent)) is Level.CONCURRENT
     assert awarded(results(subscriptions=absent)) is Level.ANSWERS
     excused = [chapters.attrs.evolve(each, excused=True) for each in results(subscriptions=absent)]
     assert awarded(excused) is Level.DURABLE
