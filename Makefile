@@ -12,12 +12,22 @@ JAVA := command -v java >/dev/null || \
 	apt-get install -qq --yes --no-install-recommends default-jre-headless >/dev/null; } || \
 	echo "There is no Java: what needs TLC is skipped, and counted as skipped."
 
-.PHONY: check test lint bench format generate certificate wheel clean
+# The example in another language is a program for Node.js.
+NODE := command -v node >/dev/null || \
+	{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && \
+	apt-get install -qq --yes --no-install-recommends nodejs >/dev/null; } || \
+	echo "There is no Node.js: the example in JavaScript is not checked, and its tests are skipped."
+
+.PHONY: check check-node test lint bench format generate certificate wheel clean
 
 check: $(READY)
 	$(BIN)/mobstore check memory
 	$(BIN)/mobstore check sqlite
 	$(BIN)/mobstore prove
+
+check-node: $(READY)
+	@$(NODE)
+	! command -v node >/dev/null || $(BIN)/mobstore check "exec:node examples/node/store.js" --profile quick
 
 test: $(READY)
 	$(BIN)/pytest -n auto
@@ -55,4 +65,5 @@ $(READY): pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	mkdir -p build && ln -sfn .. build/mobstore
 	@$(JAVA)
+	@$(NODE)
 	touch $(READY)
