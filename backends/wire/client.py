@@ -381,8 +381,8 @@ def _signal_name(number: int) -> str:
 def _last_words(said: IO[bytes]) -> str:
     """What a program wrote last on standard error."""
     said.seek(0, os.SEEK_END)
-    said.seek(max(said.tell() - 400, 0))
-    lines = said.read().decode(errors="replace").strip().splitlines()[-3:]
+    said.seek(max(said.tell() - 1500, 0))
+    lines = [line.strip() for line in said.read().decode(errors="replace").splitlines() if line.strip()][-12:]
     return f"; it last wrote on standard error: {' / '.join(lines)}" if lines else ""
 
 
