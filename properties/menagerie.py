@@ -1,7 +1,8 @@
 """``mobstore zoo``: show which chapter of the suite rejects which broken backend, and by how few calls.
 
 For every broken backend the smoke chapter is run, which most of them pass, and the chapter that is there for its
-mistake, which must reject it; with ``--every`` all chapters that draw nothing, too.
+mistake, which must reject it; with ``--every`` all chapters that draw nothing, too.  Those with a race are right
+call by call: they are taken through every interleaving of a few calls.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import multiprocessing
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack
 from typing import Any, Final
@@ -21,8 +22,10 @@ import attrs
 from rich.console import Console
 
 from mobstore.properties import report
-from mobstore.properties.chapters import CHAPTERS, Context, Result, Verdict
+from mobstore.properties.chapter import Context, Result, Verdict
+from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.refinement import PROFILES
+from mobstore.properties.schedules.races import RACES, Discovery, discover
 from mobstore.properties.zoo import ZOO, BrokenBackend, Kind
 
 ATTEMPTS: Final = 6
@@ -112,9 +115,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Reject the broken backends and return the exit code: 1 when one was not rejected."""
-    names = _chosen(arguments.only)
-    if not names:
-        print(f"mobstore zoo: there is no broken backend {arguments.only[0]!r}: {', '.join(ZOO)}", file=sys.stderr)
+    names, races = _chosen(arguments.only, ZOO), _chosen(arguments.only, RACES)
+    if not names and not races:
+        known = ", ".join([*ZOO, *RACES])
+        print(f"mobstore zoo: there is no broken backend {arguments.only[0]!r}: {known}", file=sys.stderr)
         return 2
     begun = time.perf_counter()
     rejections = []
@@ -122,23 +126,43 @@ def run(arguments: argparse.Namespace) -> int:
         rejections.append(rejection)
         if not arguments.json and (arguments.rows or rejection.backend.kind not in _ROWS):
             _tell(rejection, arguments)
-    missed = [found for found in rejections if not found.is_rejected]
+    discoveries = [_discovered(name, arguments) for name in races]
+    valid = sum(found.is_valid for found in rejections) + sum(_passes_smoke(name) for name in races)
+    missed = sum(not found.is_rejected for found in rejections) + sum(not found.failure for found in discoveries)
     if arguments.json:
-        report.print_json([_row(found) for found in rejections])
+        report.print_json([*map(_row, rejections), *(found.to_json() for found in discoveries)])
     else:
         _tell_rows(rejections)
-        valid = sum(found.is_valid for found in rejections)
+        tried = len(rejections) + len(discoveries)
         print(
-            f"{len(rejections) - len(missed)} of {len(rejections)} broken backends rejected by at most {LONGEST} "
+            f"{tried - missed} of {tried} broken backends rejected by at most {LONGEST} "
             f"calls in {time.perf_counter() - begun:.0f} s; {valid} of them pass the smoke chapter"
         )
     return int(bool(missed))
 
 
-def _chosen(patterns: Sequence[str] | None) -> list[str]:
+def _chosen(patterns: Sequence[str] | None, known: Mapping[str, Any]) -> list[str]:
     if not patterns:
-        return list(ZOO)
-    return [name for name in ZOO if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+        return list(known)
+    return [name for name in known if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def _passes_smoke(name: str) -> bool:
+    context = Context(RACES[name], name, f"RACES[{name!r}]()", PROFILES["quick"], 0, shrinks=False)
+    return _CHAPTERS[SMOKE].run(context).verdict is Verdict.PASSED
+
+
+def _discovered(name: str, arguments: argparse.Namespace) -> Discovery:
+    """Take a backend with a race through every interleaving of its scenario."""
+    found = discover(RACES[name])
+    if not arguments.json:
+        failure = found.failure
+        calls = 0 if failure is None else len(failure.observed.scenario.calls)
+        verdict = f"by {calls} calls at once, in schedule {found.schedules:,}" if failure else "NOT rejected"
+        print(f"{name:<40} {'schedules':<20} {found.seconds:5.1f} s {'':>12}  {verdict}", flush=True)
+        if arguments.programs and failure is not None:
+            print(f"\n# {found.race.mistake}\n{failure.table()}\n\n{failure.program(found.race.source)}")
+    return found
 
 
 def _rejected(names: Sequence[str], arguments: argparse.Namespace) -> Iterator[Rejection]:

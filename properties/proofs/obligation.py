@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from mobstore.properties._symbols import Expr
+from mobstore.properties.pools import secret_key
 from mobstore.properties.symbolic import Translation, conj, neg
 
 
@@ -43,9 +44,11 @@ _NAMES: Final = frozenset({"str", "Client", "Call", "Value"})
 """The opaque sorts whose values are texts."""
 
 
-def _values(name: str, number: int) -> list[str]:
+def _values(name: str, number: int) -> list[Any]:
     """The values of an opaque sort; of texts, the empty one is the first."""
-    return ["", "a", "b", "c", "d", "e"][:number] if name in _NAMES else [f"{name}{n}" for n in range(number)]
+    if name in _NAMES:
+        return ["", "a", "b", "c", "d", "e"][:number]
+    return [secret_key(n) if name == "SecretKey" else f"{name}{n}" for n in range(number)]
 
 
 UNBOUNDED: Final = Scope("unbounded")

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from mobstore.properties import cli, explore
-from mobstore.properties.chapters import Verdict
+from mobstore.properties.chapter import Verdict
 from mobstore.properties.invariants import INVARIANTS
 from mobstore.properties.protocols.wrong import WRONG
 from mobstore.properties.tla import scopes, tlc

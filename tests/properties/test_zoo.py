@@ -11,11 +11,13 @@ import attrs
 import pytest
 
 from mobstore.model import ROWS
-from mobstore.properties import cli, comparisons, cursors, roundtrip, rows, smoke
+from mobstore.model import operations as ops
+from mobstore.properties import cli, comparisons, cursors, handles, identifiers, pools, roundtrip, rows, smoke
 from mobstore.properties.cases import Case, try_cases
 from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.menagerie import DRAW_NOTHING, reject
 from mobstore.properties.mutants import MUTANTS
+from mobstore.properties.scenarios import Unexpected, expect
 from mobstore.properties.subject import ManualClock, MemoryFactory, call_port, outcome_of
 from mobstore.properties.zoo import BY_HAND, ZOO, Kind
 
@@ -28,10 +30,12 @@ SOME_OF_ROWS = [
 
 @pytest.mark.parametrize("name", [*BY_HAND, *SOME_OF_ROWS])
 def test_a_broken_backend_is_rejected(name):
-    """By its chapter, and by six calls at most."""
-    found = reject(name, 0, (), shrinks=name in BY_HAND)
+    """By its chapter, and by six calls at most, which are printed as a test."""
+    found = reject(name, 0, (), shrinks=False)
     assert found.is_rejected, (found.backend.mistake, found.own)
-    assert "def test_counterexample() -> None:" in found.own.counterexample
+    if found.own.chapter != "threads":
+        compile(found.own.counterexample, name, "exec")
+        assert "def test_counterexample() -> None:" in found.own.counterexample
 
 
 @pytest.mark.parametrize("name", BY_HAND)
@@ -46,9 +50,11 @@ def test_a_broken_backend_is_one_that_its_author_may_take_for_right(name):
 
 
 def test_there_are_enough_of_them():
-    """In memory and on SQLite, each with a name and a mistake of its own."""
-    assert len({broken.mistake for broken in BY_HAND.values()}) == len(BY_HAND)
-    assert len(ZOO) == len(BY_HAND) + 2 * len(MUTANTS)
+    """In memory and on SQLite, each with a mistake of its own."""
+    assert len({(broken.kind, broken.mistake) for broken in BY_HAND.values()}) == len(BY_HAND)
+    kinds = Counter(broken.kind for broken in ZOO.values())
+    assert min(kinds[Kind.MEMORY], kinds[Kind.SQLITE]) >= 45
+    assert kinds[Kind.MEMORY_ROW] == kinds[Kind.SQLITE_ROW] > len(MUTANTS)
     assert {broken.chapter for broken in ZOO.values()} <= {chapter.name for chapter in CHAPTERS}
 
 
@@ -62,12 +68,49 @@ def test_every_row_is_mutated_in_every_part():
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
 
 
-@pytest.mark.parametrize("made", [rows, comparisons, roundtrip, cursors], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "made",
+    [rows, comparisons, roundtrip, cursors, handles, identifiers],
+    ids=lambda module: module.__name__.rpartition(".")[2],
+)
 def test_cases_are_the_same_each_time(made):
-    """And their counterexamples stay short: a case is of four calls at most, besides what reads."""
-    first, again = list(made.cases()), list(made.cases())
-    assert first == again
-    assert max(sum(not getattr(call, "reads", True) for call in case.calls) for case in first) <= 4
+    """And each chapter's are about the calls that it says."""
+    cases = list(made.cases())
+    assert cases == list(made.cases())
+    made_calls = {type(call) for case in cases for call in case.calls}
+    covered = {row.operation for row in ROWS} if made is rows else set(made.COVERED)
+    assert covered <= made_calls
+
+
+def test_a_program_of_two_handles_is_a_test_to_paste():
+    """It fails on the backend that it is about, and passes on a right one."""
+    program = reject("cached-reads", 0, ()).own.counterexample
+    assert "stores, other = other, stores" in program
+    scope = {}
+    exec(compile(program.replace("ZOO['cached-reads']()", "MemoryFactory()"), "program", "exec"), scope)
+    scope["test_counterexample"]()
+    scope = {"ZOO": ZOO}
+    exec(compile(program, "program", "exec"), scope)
+    with pytest.raises(AssertionError):
+        scope["test_counterexample"]()
+
+
+def test_a_scenario_is_a_test_to_paste():
+    """It fails on the backend that it is about, and passes on a right one."""
+    program = reject("subscriber-follows-cursors", 0, ()).own.counterexample
+    scope = {}
+    exec(compile(program.replace("ZOO['subscriber-follows-cursors']()", "MemoryFactory()"), "p", "exec"), scope)
+    scope["test_counterexample"]()
+    scope = {"ZOO": ZOO}
+    exec(compile(program, "p", "exec"), scope)
+    with pytest.raises(Unexpected):
+        scope["test_counterexample"]()
+
+
+def test_a_value_is_not_compared_with_another_of_its_kind_in_vain():
+    """`expect` tells values of different types apart, and shows both."""
+    with pytest.raises(Unexpected, match="expected 1, found True"):
+        expect(found=True, wanted=1)
 
 
 def test_every_row_has_every_comparison_failed_alone():
@@ -87,7 +130,7 @@ def test_a_case_that_fails_only_after_others_is_proved_by_all_of_them():
             stores.specs._execute = lambda call: execute(call) if call.reads or next(left, None) else None
             return stores
 
-    put = comparisons.ops.PutSpec("mob", comparisons.pools.DOCUMENTS[1])
+    put = ops.PutSpec("mob", pools.DOCUMENTS[1])
     found = try_cases((Case(str(number), (put,)) for number in range(9)), Tires, "X()")
     assert found.failed is not None
     assert found.failed.name == "1"
