@@ -15,8 +15,8 @@ from typing import Any, Final
 import attrs
 
 from mobstore.properties import report
-from mobstore.properties.chapters import CHAPTERS, Chapter, Context, Result, Verdict
-from mobstore.properties.concurrency import chapters as concurrent
+from mobstore.properties.chapter import Context, Result, Verdict
+from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.refinement import PROFILES
 from mobstore.properties.subject import factory_of, factory_source
 
@@ -56,8 +56,7 @@ def try_backend(backend: str, seed: int, *, everything: bool) -> Trial:
     """Hold a backend to the suite with one seed; without ``everything`` to the chapters that it decides about."""
     make = factory_of(backend)
     context = Context(make, backend, factory_source(backend), PROFILE, seed)
-    chapters: Sequence[Chapter] = (*CHAPTERS, *concurrent.chapters_of(make()))
-    results = [chapter.run(context) for chapter in chapters if everything or chapter.name not in _ONCE]
+    results = [chapter.run(context) for chapter in CHAPTERS if everything or chapter.name not in _ONCE]
     return Trial(
         backend,
         seed,
@@ -98,7 +97,7 @@ def _tell(trial: Trial, quiet: bool) -> None:
         flush=True,
     )
     for result in trial.exceptions:
-        print(f"  {result.verdict.value} {result.chapter}: {result.detail}")
+        print(f"  {result.verdict.value} {result.chapter}: {result.detail:.100}")
         if result.counterexample:
             print(result.counterexample, file=sys.stderr)
 

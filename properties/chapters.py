@@ -6,7 +6,6 @@ never a pass.
 
 from __future__ import annotations
 
-import enum
 import sys
 import threading
 import time
@@ -19,7 +18,7 @@ from typing import Any, Final
 import attrs
 
 from mobstore.backends._stores import Stores
-from mobstore.backends.capabilities import FULL, Capabilities, call_name
+from mobstore.backends.capabilities import Capabilities, call_name
 from mobstore.model import (
     ROWS,
     STORES,
@@ -47,24 +46,26 @@ from mobstore.properties import (
 )
 from mobstore.properties.badinput import bad_calls
 from mobstore.properties.cases import Case, try_cases
+from mobstore.properties.chapter import Chapter, Context, Finding
+from mobstore.properties.concurrency import chapters as concurrency
 from mobstore.properties.faults.clock import TIMES, disturb_clock
+from mobstore.properties.faults.crashing import SimulatedFactory, crash_amid_calls
+from mobstore.properties.faults.overlap import cut_schedules
+from mobstore.properties.faults.power import LEVELS, Tally, cut_calls
+from mobstore.properties.faults.vfs import Unreachable, library
 from mobstore.properties.refinement import (
     GROUPS,
     Comparison,
-    Counterexample,
     Kind,
-    Mismatch,
     Profile,
     RefinementResult,
     observations,
     refine,
-    shrunk,
     unreached,
 )
 from mobstore.properties.rotations import Mob
 from mobstore.properties.scenarios import Scenario, try_scenarios
 from mobstore.properties.subject import (
-    Abandoned,
     Factory,
     ManualClock,
     Outcome,
@@ -73,140 +74,7 @@ from mobstore.properties.subject import (
     opened,
     outcome_of,
 )
-
-
-class Verdict(enum.StrEnum):
-    """What a chapter came to."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-    NOT_APPLICABLE = "not applicable"
-
-
-@attrs.frozen
-class Result:
-    """The result of a chapter: its verdict, what it tried, and what proves a failure, in ``length`` calls.
-
-    ``step`` names where in the chapter it failed.  Of what is not applicable, ``excused`` says that it does not
-    count against the backend's level, and ``missing`` that the calls that it needs are still to come.
-    """
-
-    chapter: str
-    verdict: Verdict
-    seconds: float
-    calls: int
-    detail: str = ""
-    counterexample: str = ""
-    length: int = 0
-    step: str = ""
-    excused: bool = False
-    missing: bool = False
-
-
-@attrs.frozen
-class Context:
-    """What a chapter tests, and how much of it; ``source`` is the expression that makes a factory.
-
-    Without ``shrinks`` a chapter does not look for a simpler counterexample where it has a short one.
-    """
-
-    make: Callable[[], Factory]
-    name: str
-    source: str
-    profile: Profile
-    seed: int
-    capabilities: Capabilities = FULL
-    shrinks: bool = True
-
-
-@attrs.frozen
-class Finding:
-    """What a chapter found: how many calls it made, and a failure or a doubt if there is one.
-
-    ``length`` is how many calls the counterexample takes, and ``step`` where it failed; ``not_applicable`` says
-    why there was nothing to try, ``excused`` that nothing is missing for it, and ``tried`` what was tried, where it
-    is not the chapter's bound.
-    """
-
-    calls: int
-    failure: str = ""
-    doubt: str = ""
-    counterexample: str = ""
-    length: int = 0
-    step: str = ""
-    not_applicable: str = ""
-    excused: bool = False
-    tried: str = ""
-
-    @classmethod
-    def of(cls, calls: int, example: Counterexample) -> Finding:
-        """Return the failure that a counterexample is, found by ``calls`` calls."""
-        told = f"{example.step}: a counterexample of {example.calls} calls"
-        return cls(calls, told, "", example.program(), example.calls, example.step)
-
-    @property
-    def verdict(self) -> Verdict:
-        """What this comes to; who made no call has shown nothing."""
-        if self.failure:
-            return Verdict.FAILED
-        if self.not_applicable:
-            return Verdict.NOT_APPLICABLE
-        return Verdict.UNKNOWN if self.doubt or not self.calls else Verdict.PASSED
-
-    @property
-    def reason(self) -> str:
-        """Why it is not passed."""
-        return self.failure or self.not_applicable or self.doubt or ("" if self.calls else "made no call")
-
-
-@attrs.frozen
-class Chapter:
-    """A promise, and how it is checked; ``bound`` says what was tried when it passes.
-
-    ``needs`` are the calls without which there is nothing to check (``"event.subscribe"``).
-    """
-
-    name: str
-    promise: str
-    bound: Callable[[Profile], str]
-    check: Callable[[Context], Finding]
-    needs: tuple[str, ...] = ()
-
-    def run(self, context: Context) -> Result:
-        """Check the promise; whatever goes wrong in the backend is a failure, and never an exception."""
-        begun = time.perf_counter()
-        try:
-            finding = self._lacking(context.capabilities) or self._found(context)
-        except Abandoned as abandoned:
-            error = abandoned.args[0]
-            finding = Finding(0, f"{type(error).__name__}: the program {error}")
-        except Exception as error:  # noqa: BLE001 - whatever a backend raises is part of the verdict
-            finding = Finding(0, f"{type(error).__name__}: {error}")
-        lacking = set(self.needs) & context.capabilities.lacking
-        return Result(
-            self.name,
-            finding.verdict,
-            time.perf_counter() - begun,
-            finding.calls,
-            finding.reason or finding.tried or self.bound(context.profile),
-            finding.counterexample,
-            finding.length,
-            finding.step,
-            excused=finding.excused or (bool(lacking) and lacking <= context.capabilities.unsupported),
-            missing=bool(lacking & context.capabilities.not_yet),
-        )
-
-    def _lacking(self, capabilities: Capabilities) -> Finding | None:
-        lacking = sorted(set(self.needs) & capabilities.lacking)
-        return Finding(0, not_applicable=f"declared to be refused: {', '.join(lacking)}") if lacking else None
-
-    def _found(self, context: Context) -> Finding:
-        try:
-            return self.check(context)
-        except Mismatch as mismatch:
-            example = shrunk(mismatch.counterexample, context.make)
-            return Finding.of(mismatch.calls, example)
+from mobstore.properties.workflows.workload import FIXED, Workload
 
 
 def _smoke(context: Context) -> Finding:
@@ -383,6 +251,56 @@ def _crashes(context: Context) -> Finding:
 _CRASH_EVERY: Final = 7
 
 
+def _kills(context: Context) -> Finding:
+    """Kill the backend amid its calls; one that can be put on a simulated disk loses its power."""
+    factory = context.make()
+    storages = _storages(factory)
+    mortal: Any = SimulatedFactory(storages[0], context.seed) if storages else factory
+    mortal.open(ManualClock())
+    if not hasattr(mortal, "kill") or not getattr(mortal, "can_crash", True):
+        mortal.destroy()
+        return Finding(0, not_applicable="the factory has no kill: it dies between calls alone", excused=True)
+    deaths = _DEATHS if storages else _REAL_DEATHS
+    found = crash_amid_calls(mortal, deaths, context.seed, context.capabilities)
+    doubt = "" if found.amid else "no call was under way when it was killed"
+    told = f"{found.deaths} deaths, {found.amid} with a call under way"
+    return Finding(found.answered, found.wrong, doubt, tried=told)
+
+
+_DEATHS: Final = 40
+_REAL_DEATHS: Final = 12
+"""As many lives begin with a process that starts."""
+
+
+def _power_cuts(context: Context) -> Finding:
+    """Cut the power at every operation of the disk, in calls one after another and in calls that overlap."""
+    storages = _storages(context.make())
+    if not storages:
+        return Finding(0, not_applicable="it cannot be put on a simulated disk", excused=True)
+    try:
+        library()
+    except Unreachable as error:
+        return Finding(0, doubt=str(error))
+    level = LEVELS["quick"]
+    tallies: list[Tally] = []
+    for cut in (cut_calls, cut_schedules):
+        for storage in storages:
+            tallies += cut(storage, level, context.seed)
+        if losses := [loss for tally in tallies for loss in tally.losses]:
+            break
+    images = sum(tally.images + tally.recoveries for tally in tallies)
+    if losses:
+        story = min(losses, key=lambda loss: loss.size).story()
+        return Finding(len(tallies), f"{len(losses):,} of {images:,} images are not as they may be", "", story)
+    return Finding(len(tallies), tried=f"{images:,} images, none lost or torn")
+
+
+def _storages(factory: Factory) -> tuple[Any, ...]:
+    """How the backend of a factory is put on a simulated disk, if it can be."""
+    storages: tuple[Any, ...] = getattr(factory, "storages", ())
+    return storages
+
+
 def _clock(context: Context) -> Finding:
     return Finding(*disturb_clock(context.make()))
 
@@ -494,6 +412,12 @@ def _rotation(context: Context) -> Finding:
     return Finding(reached.total(), doubt=f"never reached: {compared} {missed}" if missed else "")
 
 
+def _workflows(context: Context) -> Finding:
+    found = Workload(context.make, context.source).run(context.profile, context.seed)
+    doubt = f"never reached: {', '.join(found.missing)}" if found.missing else ""
+    return Finding(found.calls, found.failure, doubt, found.counterexample)
+
+
 def _generated(profile: Profile) -> str:
     return f"{profile.examples} generated sequences of up to {profile.steps} calls"
 
@@ -583,17 +507,38 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
         needs=tuple(call_name(kind) for kind in GROUPS["metadata-supervisor"]),
     ),
     Chapter(
+        "workflows",
+        "workflow drivers that take turns, and die, keep every invariant and come to the end of a single one",
+        lambda profile: (
+            f"{FIXED} fixed workflows and {profile.examples} drawn ones; every transition, call and window"
+        ),
+        _workflows,
+    ),
+    Chapter(
         "threads",
         "of calls that race with one expectation exactly one wins",
         lambda profile: f"{_WORKERS} threads, {profile.examples} rounds or more",
         _threads,
         needs=("run.create_run", "run.get_run", "run.cas_flow_state", "run.append_step_entry"),
     ),
+    *concurrency.CHAPTERS,
     Chapter(
         "crashes",
         "what was answered is there after the backend died",
         lambda _: f"{len(smoke.EXECUTED) // _CRASH_EVERY} deaths between {len(smoke.EXECUTED)} calls",
         _crashes,
+    ),
+    Chapter(
+        "kills",
+        "killed amid its calls, a backend keeps what it answered, and no half of a call",
+        lambda _: f"{_REAL_DEATHS} deaths",
+        _kills,
+    ),
+    Chapter(
+        "power-cuts",
+        "wherever the power is cut, calls are there as a whole, and those that had answered are there",
+        lambda _: "every changing call, on a simulated disk",
+        _power_cuts,
     ),
 )
 """The chapters in the order in which they are run."""

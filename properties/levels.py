@@ -11,7 +11,9 @@ import enum
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from mobstore.properties.chapters import CHAPTERS, Result, Verdict
+from mobstore.properties.chapter import Result, Verdict
+from mobstore.properties.chapters import CHAPTERS
+from mobstore.properties.concurrency import chapters as concurrency
 
 
 class Level(enum.IntEnum):
@@ -44,8 +46,8 @@ _ANSWERS: Final = (
 )
 _OTHERS: Final = {
     **dict.fromkeys(_ANSWERS, Level.ANSWERS),
-    "threads": Level.CONCURRENT,
-    "crashes": Level.DURABLE,
+    **dict.fromkeys(("threads", *(chapter.name for chapter in concurrency.CHAPTERS)), Level.CONCURRENT),
+    **dict.fromkeys(("crashes", "kills", "power-cuts"), Level.DURABLE),
 }
 
 

@@ -24,7 +24,8 @@ from rich.console import Console
 
 from mobstore.properties import alarms, report
 from mobstore.properties.alarms import DRAW_NOTHING
-from mobstore.properties.chapters import CHAPTERS, Context, Result, Verdict
+from mobstore.properties.chapter import Context, Result, Verdict
+from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.refinement import PROFILES
 from mobstore.properties.zoo import BY_HAND, ZOO, Kind
 from mobstore.properties.zoo.elsewhere import EXHIBITS
@@ -100,11 +101,15 @@ def reject(name: str, seed: int, others: Sequence[str] = (SMOKE,), *, shrinks: b
 
 def _expose(name: str, seed: int) -> Rejection:
     exhibit, begun = EXHIBITS[name], time.perf_counter()
-    proof, calls = exhibit.give_away(seed)
-    verdict = Verdict.FAILED if proof else Verdict.PASSED
+    given = exhibit.give_away(seed)
     seconds = time.perf_counter() - begun
-    result = Result(exhibit.by, verdict, seconds, calls, counterexample=proof, length=calls)
-    return Rejection(name, exhibit.mistake, _ELSEWHERE, "", result)
+    verdict = Verdict.FAILED if given.proof else Verdict.PASSED
+    own = Result(exhibit.by, verdict, seconds, given.calls, given.how, given.proof, given.calls)
+    others = []
+    if exhibit.make is not None:
+        context = Context(exhibit.make, name, "", PROFILES["quick"], seed, shrinks=False)
+        others.append(_CHAPTERS[SMOKE].run(context))
+    return Rejection(name, exhibit.mistake, _ELSEWHERE, "", own, tuple(others))
 
 
 _ELSEWHERE: Final = "elsewhere"
@@ -210,6 +215,8 @@ def _row(found: Rejection) -> dict[str, Any]:
 def _tell(found: Rejection, arguments: argparse.Namespace) -> None:
     own = found.own
     verdict = f"by {own.length} calls" if found.is_rejected else f"NOT rejected ({own.verdict.value})"
+    if found.kind == _ELSEWHERE:
+        verdict += f", {own.detail}"
     also = [result.chapter for result in found.others if result.verdict is Verdict.FAILED]
     print(
         f"{found.name:<40} {own.chapter:<20} {own.seconds:5.1f} s {own.calls:6,} calls  {verdict}"

@@ -12,7 +12,8 @@ import attrs
 
 from mobstore.properties.faults.broken import EVERY_BROKEN, BrokenEngine, BrokenStorage
 from mobstore.properties.faults.power import LEVELS
-from mobstore.properties.schedules.races import RACES, Race
+from mobstore.properties.schedules.races import RACES, Race, discover
+from mobstore.properties.subject import Factory
 from mobstore.properties.zoo import files
 
 SCHEDULES: Final = "schedules"
@@ -22,38 +23,55 @@ FILES: Final = "files"
 
 
 @attrs.frozen
+class Given:
+    """What gives a mistake away: the proof (empty, if nothing does), how many calls it takes, and how."""
+
+    proof: str
+    calls: int
+    how: str
+
+
+@attrs.frozen
 class Exhibit:
-    """A broken backend that is found out by ``by``; ``give_away`` takes a seed, returns the proof and its calls."""
+    """A broken backend that is found out by ``by``; ``give_away`` takes a seed.
+
+    ``make`` makes a factory of it, if it can be opened like any other.
+    """
 
     name: str
     mistake: str
     by: str
-    give_away: Callable[[int], tuple[str, int]]
+    give_away: Callable[[int], Given]
+    make: Callable[[], Factory] | None = None
 
 
 def _race(race: Race) -> Exhibit:
-    def give_away(_seed: int) -> tuple[str, int]:
-        failure = race.explore().failure
-        if failure is None:
-            return "", 0
-        simple = race.simplest(failure)
-        scenario = simple.observed.scenario
-        return simple.table(), len(scenario.prefix) + len(scenario.calls)
+    def give_away(_seed: int) -> Given:
+        found = discover(race)
+        how = f"in schedule {found.schedules:,}"
+        if found.failure is None:
+            return Given("", 0, how)
+        scenario = found.failure.observed.scenario
+        proof = f"{found.failure.table()}\n\n{found.failure.program(race.source)}"
+        return Given(proof, len(scenario.prefix) + len(scenario.calls), how)
 
-    return Exhibit(race.name, race.mistake, SCHEDULES, give_away)
+    return Exhibit(race.name, race.mistake, SCHEDULES, give_away, race)
 
 
 def _fault(name: str, broken: BrokenStorage | BrokenEngine) -> Exhibit:
-    def give_away(seed: int) -> tuple[str, int]:
+    def give_away(seed: int) -> Given:
         proof = broken.given_away(LEVELS["quick"], seed)
-        # One call is cut off or fails; what was called before it only made the state that it works on.
-        return proof, int(bool(proof))
+        return Given(proof, int(bool(proof)), "cut off; those before it made the state")
 
     return Exhibit(name, broken.mistake, broken.by, give_away)
 
 
 def _file(name: str, mistake: str, engine: Callable[..., Any]) -> Exhibit:
-    return Exhibit(name, mistake, FILES, lambda _seed: files.find_out(engine))
+    def give_away(_seed: int) -> Given:
+        proof, calls = files.find_out(engine)
+        return Given(proof, calls, "with the file changed in between")
+
+    return Exhibit(name, mistake, FILES, give_away)
 
 
 EXHIBITS: Final = {

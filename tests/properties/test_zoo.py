@@ -86,7 +86,6 @@ def test_a_right_backend_is_not_rejected(capsys, monkeypatch):
     """And what is rejected is told, with its proof."""
     names = {"smoke", "cursors", "refines-spec"}
     monkeypatch.setattr(alarms, "CHAPTERS", [chapter for chapter in CHAPTERS if chapter.name in names])
-    monkeypatch.setattr(alarms.concurrent, "chapters_of", lambda _: ())
     trials = [alarms.try_backend(backend, 1, everything=True) for backend in alarms.BACKENDS]
     assert [(trial.chapters, trial.exceptions) for trial in trials] == [(3, ()), (3, ())]
     assert alarms.try_backend("memory", 2, everything=False).chapters == 1
