@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+APT := -o Acquire::Retries=0 -o Acquire::http::Timeout=20
 
 # TLC, the second explorer, is a Java program: it is installed where that is allowed.
 JAVA := command -v java >/dev/null || \
@@ -18,7 +19,7 @@ NODE := command -v node >/dev/null || \
 	apt-get install -qq --yes --no-install-recommends nodejs >/dev/null; } || \
 	echo "There is no Node.js: the example in JavaScript is not checked, and its tests are skipped."
 
-.PHONY: check check-node test lint bench format generate certificate wheel clean
+.PHONY: check check-node test lint bench browser format generate certificate wheel clean
 
 check: $(READY)
 	$(BIN)/mobstore check memory
@@ -29,7 +30,7 @@ check-node: $(READY)
 	@$(NODE)
 	! command -v node >/dev/null || $(BIN)/mobstore check "exec:node examples/node/store.js" --profile quick
 
-test: $(READY)
+test: $(READY) browser
 	$(BIN)/pytest -n auto
 
 lint: $(READY)
@@ -37,6 +38,12 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p mobstore.model -p mobstore.backends -p mobstore.properties
 	$(BIN)/lint-imports
+
+# Pages are tested in a real browser where one can be installed; elsewhere their tests say that they are skipped.
+browser:
+	@command -v chromedriver >/dev/null 2>&1 \
+	|| { [ "$$(id -u)" = 0 ] && apt-get $(APT) update && apt-get $(APT) install -y --no-install-recommends chromium chromium-driver; } >/dev/null 2>&1 \
+	|| echo "no browser, and none can be installed: the tests of pages are skipped"
 
 bench: $(READY)
 	$(BIN)/mobstore bench

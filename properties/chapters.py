@@ -99,7 +99,8 @@ class Result:
 class Context:
     """What a chapter tests, and how much of it; ``source`` is the expression that makes a factory.
 
-    Without ``shrinks`` a chapter does not look for a simpler counterexample where it has a short one.
+    ``due`` are the names of the chapters that the backend has to pass.  Without ``shrinks`` a chapter does not look
+    for a simpler counterexample where it has a short one.
     """
 
     make: Callable[[], Factory]
@@ -109,6 +110,7 @@ class Context:
     seed: int
     capabilities: Capabilities = FULL
     shrinks: bool = True
+    due: tuple[str, ...] = ()
 
 
 @attrs.frozen

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mobstore.backends.capabilities import Capabilities
 from mobstore.backends.wire import ProgramFailure
 from mobstore.properties import report
 from mobstore.properties.chapters import CHAPTERS, Chapter, Context, Result, Verdict
+from mobstore.properties.concurrency import chapters as concurrent
 from mobstore.properties.junit import write_junit
 from mobstore.properties.known import NotAList, read_known
 from mobstore.properties.refinement import PROFILES
@@ -45,8 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Check the backend and return the exit code."""
     try:
         make = factory_of(arguments.backend)
-        chapters = _chosen(arguments.chapter)
-        known = {} if arguments.known is None else read_known(arguments.known, [each.name for each in CHAPTERS])
+        there = (*CHAPTERS, *concurrent.chapters_of(make()))
+        chapters = _chosen(arguments.chapter, there)
+        known = {} if arguments.known is None else read_known(arguments.known, [each.name for each in there])
         capabilities = _declared(make)
         for path in _written(arguments):
             path.touch()
@@ -55,7 +57,15 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     seed = report.seed_of(arguments.seed)
     source = factory_source(arguments.backend)
-    context = Context(make, arguments.backend, source, PROFILES[arguments.profile], seed, capabilities)
+    context = Context(
+        make,
+        arguments.backend,
+        source,
+        PROFILES[arguments.profile],
+        seed,
+        capabilities,
+        due=tuple(each.name for each in there),
+    )
     progress = report.Progress(quiet=arguments.json)
     results = []
     for chapter in chapters:
@@ -99,10 +109,10 @@ def _ended(make: Callable[[], Factory]) -> Result | None:
     return None
 
 
-def _chosen(names: list[str] | None) -> list[Chapter]:
+def _chosen(names: list[str] | None, chapters: Sequence[Chapter]) -> Sequence[Chapter]:
     if not names:
-        return list(CHAPTERS)
-    known = {chapter.name: chapter for chapter in CHAPTERS}
+        return chapters
+    known = {chapter.name: chapter for chapter in chapters}
     for name in names:
         if name not in known:
             msg = f"there is no chapter {name!r}: {', '.join(known)}"

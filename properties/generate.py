@@ -1,4 +1,4 @@
-"""Generates what follows from the tables: ports, faces, the wrapper table as a page, the machines as TLA+.
+"""Generates what follows from the tables: ports, faces, wrappers and commits as pages, the machines as TLA+.
 
 ``python -m mobstore.properties.generate`` writes the files; with ``--check`` it only says which are stale.
 """
@@ -9,6 +9,7 @@ import argparse
 import ast
 import functools
 import importlib.util
+import inspect
 import subprocess
 import sys
 import textwrap
@@ -19,6 +20,8 @@ from typing import Final
 import attrs
 
 from mobstore.model import OPERATIONS, ROWS, STORES, _json, _time, operations, values
+from mobstore.model.callers import commits
+from mobstore.model.callers.commits import COMMITS, Apply
 from mobstore.model.wrappers import Absent, Comparison, Equals, NotTerminal, Put, Unknown, Write
 from mobstore.properties.schema import schema_text
 from mobstore.properties.tla.scopes import SCOPES
@@ -256,6 +259,38 @@ def _write_text(write: Write) -> str:
     return f"{write.cell.value} + `{write.argument}`{once}"
 
 
+def commit_table() -> str:
+    """Return the table of commits as a page, with what its module says about their order."""
+    lines = [
+        "# What callers commit",
+        "",
+        "Made from `model/callers/commits.py` by `mobstore.properties.generate`: do not edit.",
+        "",
+        "A workflow changes its run by these commits, each one call of a store. A commit takes what the call",
+        "compares, applies its machine inputs to a copy, in this order, and hands the call both, with the inputs",
+        "for the authority log. What is not compared, but looked at, has a reason beside it why that is safe.",
+        "",
+        "| commit | what it does | call | when | machine inputs | relies on |",
+        "|---|---|---|---|---|---|",
+    ]
+    for commit in COMMITS.values():
+        when = "; ".join(guard.name for guard in commit.requires)
+        inputs = ", ".join(map(_apply_text, commit.inputs))
+        call = f"`{commit.operation.call}`"
+        lines.append(f"| {commit.name} | {commit.sentence} | {call} | {when} | {inputs} | {commit.relies} |")
+    _, _, order = inspect.cleandoc(commits.__doc__ or "").partition(_ORDER)
+    return "\n".join([*lines, "", "## Why not in the original's order", "", f"{_ORDER}{order}"]) + "\n"
+
+
+_ORDER: Final = "Where the original's order of commits"
+
+
+def _apply_text(apply: Apply) -> str:
+    repeated = " of each node" if apply.each is not None else ""
+    due = " where due" if apply.when is not None else ""
+    return f"`{apply.input.__name__}`{repeated}{due}"
+
+
 def tla_page() -> str:
     """Return the page that lists the TLA+ modules."""
     lines = [
@@ -289,6 +324,7 @@ FILES: Final[Mapping[str, Callable[[], str]]] = {
     "backends/ports.py": ports,
     "backends/_faces.py": faces,
     "specs/wrapper-table.md": wrapper_table,
+    "specs/commits.md": commit_table,
     "specs/wire.schema.json": schema_text,
     **_tla_files(),
 }

@@ -89,4 +89,4 @@ def _level(values: list[dict[str, Any]]) -> str:
     results = [
         Result(verdict=Verdict(value["verdict"]), **{name: value[name] for name in names}) for value in values
     ]
-    return str(awarded(results) or "none")
+    return str(awarded(results, values[0]["due"]) or "none")

@@ -39,6 +39,7 @@ class Factory(Protocol):
     A factory may have more, all of it optional: ``capabilities``, a `Capabilities` that says what the backend
     does not do; and ``crash()``, which lets the backend die where it stands: no handle is closed, and the next
     `open` finds what is durable.
+    Where a factory also has ``processes = True``, a fork of it opens the same storage in its own process.
     """
 
     name: str
@@ -77,6 +78,7 @@ class SqliteFactory:
     """
 
     name = "sqlite"
+    processes = True
 
     def __init__(self, place: Path | None = None) -> None:
         directory = place is None or place.is_dir()
@@ -89,7 +91,7 @@ class SqliteFactory:
         """Return a handle with connections of its own."""
         if self._scratch is None:
             self._scratch = Path(tempfile.mkdtemp(prefix="mobstore-", dir=self._directory))
-        stores = sqlite.open(self._scratch / self._file, clock=clock)
+        stores = self.connect(self._scratch / self._file, clock)
         self._open.append(stores)
         return stores
 
@@ -102,6 +104,10 @@ class SqliteFactory:
                     shutil.copy(file, self._scratch)
             self._close()
             shutil.rmtree(left)
+
+    def connect(self, path: Path, clock: Clock) -> Stores:
+        """Return the backend on this file."""
+        return sqlite.open(path, clock=clock)
 
     def destroy(self) -> None:
         """Close the handles and delete the file."""

@@ -14,7 +14,9 @@ The rules:
    there, and does not do the step again.  The ledger takes each line once, and where two did one step the first
    line counts.
 5. A step that another driver admitted is left to it until `Idle` is answered with True.
-6. The supervisor is told before the commit that makes it necessary: after it nobody would know that it was not
+6. A line of the failure ledger, and an event, have no such guard: they stand twice where a driver that lives was
+   thought dead, and both wrote it.
+7. The supervisor is told before the commit that makes it necessary: after it nobody would know that it was not
    told.  It may be told twice where a driver dies, or is thought dead, in between; and of a failure that then
    comes to be counted differently because others were faster.
 """

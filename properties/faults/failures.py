@@ -103,16 +103,20 @@ class _Trial:
         self._error = ReadFailed if call.reads else WriteFailed
 
     def run(self, level: Level, seed: int) -> Failures:
-        """Fail at every ``level.faults``-th operation of the disk, and at every statement."""
+        """Fail at every ``level.faults``-th operation of the disk, and at every statement.
+
+        A level that leaves operations out raises only one of `ERRORS` at each statement, in turn.
+        """
         found = Failures(self._call.call)
         for number, (full, lasting) in enumerate(KINDS):
             at = (seed + number) % level.faults
             while self._fail(found, Fault(at, full, lasting)):
                 at += level.faults
-        for error in ERRORS:
-            at = 0
+        stride = min(level.faults, len(ERRORS))
+        for number, error in enumerate(ERRORS):
+            at = (seed + number) % stride
             while self._interrupt(found, at, error):
-                at += 1
+                at += stride
         return found
 
     def _fail(self, found: Failures, fault: Fault) -> bool:

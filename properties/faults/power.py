@@ -63,8 +63,8 @@ LEVELS: Final = {
     level.name: level
     for level in (
         Level("quick", drawn=1, recoveries=40, faults=7, schedules=4, kills=5),
-        Level("ci", drawn=2, recoveries=24, faults=6, schedules=30, kills=30),
-        Level("long", drawn=24, recoveries=2, faults=1, schedules=1000, kills=400),
+        Level("ci", drawn=2, recoveries=60, faults=6, schedules=20, kills=30),
+        Level("long", drawn=12, recoveries=60, faults=1, schedules=300, kills=400),
     )
 }
 

@@ -1,12 +1,15 @@
 """Blocks: the polynomial algorithm for blind writes, after Gibbons and Korach ("Testing shared memories", 1997).
 
-When no value is written twice and no comparison failed, each blind write begins a *block*: the write, the changes
+When no value is written twice, each blind write begins a *block*: the write, the changes
 that hang on it one by one, and the reads of what they wrote.  The calls of a block stand in a forced order and no
 other call that was seen may come between.  The first block hangs on the initial value and comes before all others.
 
 A block reaches at least from its first response f to its last invocation s.  If f < s it fills that zone; otherwise
 all its calls were in flight at once and it may stand at any moment between s and f.  The calls are linearizable iff
 each block is so by itself, no two filled zones overlap, and no other block lies inside a filled zone.
+
+Comparisons that failed are no part of a block.  Where they have a place between the blocks in the order that was
+found, all is well; where they have none the search decides, for there are other orders.
 """
 
 from __future__ import annotations
@@ -50,13 +53,13 @@ class _Block:
         return calls
 
 
-def decide(facts: Facts, inv: Sequence[int], res: Sequence[int], watch: Watch) -> list[int] | None:
+def decide(facts: Facts, inv: Sequence[int], res: Sequence[int], watch: Watch) -> Sequence[int] | None:
     """Return positions in an order that explains every answer; None when the calls are not of this class.
 
     Raises:
         Refuted: there is none.
     """
-    if facts.cells is not None or any(kind is Kind.FAILED for kind in facts.kinds):
+    if facts.cells is not None:
         return None
     found = _find_blocks(facts)
     if found is None:
@@ -65,10 +68,26 @@ def decide(facts: Facts, inv: Sequence[int], res: Sequence[int], watch: Watch) -
     for block in found:
         _settle(facts, block, inv, res)
     watch.look(f"{len(found)} blocks are found, their places are not")
-    calls = initial.calls()
-    for block in _placed(initial, others, inv, res):
-        calls.extend(block.calls())
-    return calls
+    placed = [initial, *_placed(initial, others, inv, res)]
+    if any(kind is Kind.FAILED for kind in facts.kinds):
+        return _with_failures(facts, placed, inv, res, watch)
+    return [pos for block in placed for pos in block.calls()]
+
+
+def _with_failures(
+    facts: Facts, placed: Sequence[_Block], inv: Sequence[int], res: Sequence[int], watch: Watch
+) -> Sequence[int] | None:
+    """Place the failed comparisons into the order of the blocks; None when they have no place there.
+
+    There are other orders of the blocks, so that nothing is refuted by that.
+    """
+    order = [pos for block in placed for pos in block.order]
+    at = {facts.initial: 0, **{facts.writes[pos]: gap for gap, pos in enumerate(order, 1)}}
+    chain = Chain(order, at, {}, facts.expects, facts.writes, None)
+    try:
+        return chains.decide(facts, chain, inv, res, watch)
+    except Refuted:
+        return None
 
 
 def _find_blocks(facts: Facts) -> list[_Block] | None:
@@ -124,7 +143,7 @@ def _writers(facts: Facts) -> dict[Any, int] | None:
 
 def _happened(facts: Facts, writers: dict[Any, int]) -> list[int]:
     """The changes of known outcome, and those of unknown outcome whose value was seen."""
-    known = [pos for pos, kind in enumerate(facts.kinds) if kind is not Kind.MAYBE]
+    known = [pos for pos, kind in enumerate(facts.kinds) if kind is Kind.READ or kind is Kind.CHANGE]
     inside = set(known)
     for pos in known:  # grows while it is walked
         value = facts.expects[pos]

@@ -6,7 +6,6 @@ Exit codes: 0 linearizable, 1 not linearizable, 2 unknown (a limit was reached, 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,8 +21,10 @@ from mobstore.properties.linearizability.checker import check
 from mobstore.properties.linearizability.history import Call, History, MalformedHistory, Outcome
 from mobstore.properties.linearizability.jsonl import read_history
 from mobstore.properties.linearizability.models import CasRegister, KeyValue, Model
+from mobstore.properties.linearizability.page import page
 from mobstore.properties.linearizability.stores import StoreModel
-from mobstore.properties.linearizability.verdict import Answer, Edge, Limit, ObjectVerdict, Proof, Relation, Verdict
+from mobstore.properties.linearizability.verdict import Answer, Limit, ObjectVerdict, Proof, Verdict
+from mobstore.properties.linearizability.words import compact, reason, short, told
 
 MODELS: Final[Mapping[str, Callable[[], Model]]] = {
     StoreModel.name: StoreModel,
@@ -35,7 +36,6 @@ MODELS: Final[Mapping[str, Callable[[], Model]]] = {
 EXIT_CODES: Final = {Answer.LINEARIZABLE: 0, Answer.NOT_LINEARIZABLE: 1, Answer.UNKNOWN: 2}
 _STYLES: Final = {Answer.LINEARIZABLE: "green", Answer.NOT_LINEARIZABLE: "bold red", Answer.UNKNOWN: "yellow"}
 _SHOWN_CALLS: Final = 40
-_SHOWN_TEXT: Final = 160
 
 
 @attrs.frozen
@@ -74,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", choices=MODELS, default="store", help="what the calls mean (default: store)")
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with timelines, in one file")
     parser.add_argument(
         "--self-check",
         type=_positive(int),
@@ -134,10 +135,18 @@ def run(arguments: argparse.Namespace) -> int:
     if found.rejected is not None:
         print(f"mobstore history: the second program rejects the verdict: {found.rejected}", file=sys.stderr)
         return 2
+    name = " ".join(path.name for path in arguments.files)
+    if arguments.html is not None:
+        made = page(name, history, model, found.verdict, _summary(found))
+        try:
+            arguments.html.write_text(made, encoding="utf-8")
+        except OSError as error:
+            print(f"mobstore history: {error.filename}: {error.strerror}", file=sys.stderr)
+            return 2
     if arguments.json:
         report.print_json(as_json(found))
     else:
-        _print(found, " ".join(map(str, arguments.files)))
+        _print(found, name)
     return EXIT_CODES[found.verdict.answer]
 
 
@@ -148,6 +157,7 @@ def _self_check(number: int, seed: int, *, as_json: bool) -> int:
         told = {
             "seed": seed,
             "histories": dict(found.histories),
+            "larger": found.larger,
             "decided": {f"{name}: {linearizable}": count for (name, linearizable), count in found.decided.items()},
             "disagreement": None if found.disagreement is None else str(found.disagreement),
         }
@@ -157,7 +167,8 @@ def _self_check(number: int, seed: int, *, as_json: bool) -> int:
     rows = [(name, *(f"{found.decided[name, verdict]:,}" for verdict in (True, False))) for name in names]
     report.print_table(f"objects decided, seed {seed}", ("by", "linearizable", "not"), rows)
     if found.disagreement is None:
-        print(f"{agreed:,} random histories of {len(found.histories)} kinds: everything agrees with brute force")
+        small = f"{agreed - found.larger:,} random histories of {len(found.histories)} kinds"
+        print(f"{small}: everything agrees with brute force; on {found.larger:,} larger ones with each other")
         return 0
     print(f"after {agreed:,} histories two disagree:\n{found.disagreement}")
     return 1
@@ -207,35 +218,15 @@ def described(history: History, model: Model, verdict: ObjectVerdict) -> Iterato
     if verdict.proof is None:
         return
     proof = verdict.proof
-    yield f"{where}{proof.kind}: {_short(proof.message)}"
+    yield f"{where}{proof.kind}: {short(proof.message)}"
     for state in proof.before[:_SHOWN_CALLS]:
-        yield f"  before: {_short(_compact(model.shown(state)))}"
+        yield f"  before: {short(compact(model.shown(state)))}"
     for row in proof.rows[:_SHOWN_CALLS]:
-        yield f"  {_span(history, row)}  {_short(told(history.call(row), model))}"
+        yield f"  {_span(history, row)}  {short(told(history.call(row), model))}"
     if len(proof.rows) > _SHOWN_CALLS:
         yield f"  ... and {len(proof.rows) - _SHOWN_CALLS:,} calls more"
     for edge in proof.edges[:_SHOWN_CALLS]:
         yield f"  {reason(edge)}"
-
-
-def told(call: Call, model: Model) -> str:
-    """Return a call in a line, with values as JSON."""
-    given = [_compact(model.plain(each)) for each in (call.key, call.value) if each is not None]
-    known = call.outcome is Outcome.OK
-    answered = f"-> {_compact(model.plain(call.answer))}" if known else f"({call.outcome.name.lower()})"
-    return f"{call.process}: {call.f}({', '.join(given)}) {answered}"
-
-
-def _compact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def reason(edge: Edge) -> str:
-    """Return a step of a proof as a sentence."""
-    where = "" if edge.cell is None else f" (cell {_short(str(edge.cell))})"
-    until = "" if edge.until is None else f" call {edge.until}"
-    said = {Relation.SQUEEZED: f"{edge.relation.value}:{until}"}.get(edge.relation, edge.relation.value)
-    return f"call {edge.earlier} comes before call {edge.later}: {said}{where}"
 
 
 def _span(history: History, row: int) -> str:
@@ -244,10 +235,6 @@ def _span(history: History, row: int) -> str:
         return f"call {row} [{began} .. {'' if ended is None else ended}]"
     ends = f"{history.res[row]}" if history.outcome[row] is Outcome.OK else ""
     return f"call {row} [event {history.inv[row]} .. {ends}]"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN_TEXT else f"{text[: _SHOWN_TEXT - 4]} ..."
 
 
 # --- for programs -----------------------------------------------------------------------------------------------

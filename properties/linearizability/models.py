@@ -90,6 +90,16 @@ class Model:
         del f, value
         return False
 
+    def blind(self, f: str, value: Any) -> bool:
+        """Whether the operation is answered the same in every state."""
+        del f, value
+        return False
+
+    def overwrites(self, f: str, value: Any) -> bool:
+        """Whether the operation is blind, and the state behind it is the same whatever it was before."""
+        del f, value
+        return False
+
     def parts(self, history: History) -> Mapping[Hashable, Sequence[int]]:
         """Return the rows of each object; a history is linearizable iff those of its objects are."""
         rows: dict[Hashable, array[int]] = {}
@@ -154,6 +164,14 @@ class CasRegister(Model):
     def reads(self, f: str, value: Any) -> bool:
         """Whether it is a read."""
         return f == "read" or (f == "cas" and value[0] == value[1])
+
+    def blind(self, f: str, value: Any) -> bool:
+        """Whether it is a write."""
+        return f == "write"
+
+    def overwrites(self, f: str, value: Any) -> bool:
+        """Whether it is a write."""
+        return f == "write"
 
     def facts(self, history: History, rows: Sequence[int], state: Any) -> Facts:
         """Return what the calls compared, saw and wrote."""
@@ -305,6 +323,14 @@ class KeyValue(Model):
         """Whether it is a get."""
         return f == "get"
 
+    def blind(self, f: str, value: Any) -> bool:
+        """Whether it is a put or an append."""
+        return f != "get"
+
+    def overwrites(self, f: str, value: Any) -> bool:
+        """Whether it is a put."""
+        return f == "put"
+
     def facts(self, history: History, rows: Sequence[int], state: Any) -> Facts | None:
         """Return versions of the value: an append that was seen compares the version that it was appended to."""
         return _Versions(history, rows, state).facts()
@@ -388,7 +414,8 @@ class _Versions:
             return [value[-1]] if value and value[-1] in self._appends else []
         if not isinstance(value, str):
             return []
-        return [value[-length:] for length in self._lengths if value[-length:] in self._appends]
+        ends = (value[-length:] for length in self._lengths if length <= len(value))
+        return [end for end in ends if end in self._appends]
 
     def _without(self, value: Any, append: Any) -> Any:
         if isinstance(value, str):

@@ -2,21 +2,27 @@
 
 A configuration is a state with the changes done among those in flight, the observers done, and the changes of
 unknown outcome used.  Events are walked in their order; calls are linearized only when a response demands its call.
-Five rules keep the configurations few:
+Six rules keep the configurations few:
 
 - *Observers greedily*: a call that changes nothing is placed as soon as it is legal.
 - *Unknown outcomes as classes*: identical ones are interchangeable and are counted.  One that would change nothing
   is not used.
 - *Identical changes by deadline*: of two in flight that do the same the one that responds first goes first.
-- *Dominance*: of two configurations with the same state and changes done, one that has placed more observers and
-  used fewer unknown changes makes the other superfluous; antichains are kept.
-- *Laziness*: a configuration in which the call that responds is done is not taken further.
+- *Blind changes hide*: one that was in flight when an overwrite was linearized may stand right before that, where
+  nobody sees it.  It is *free*: done when its response demands it, and until then still to be linearized where it
+  is seen.  So nothing has to be decided about changes that nobody sees.
+- *Dominance*: of two configurations with the same state and the same comparing changes done, one that has placed
+  more observers, used fewer unknown changes, and has blind changes free that the other has done or not, makes the
+  other superfluous; antichains are kept.
+- *Laziness*: a configuration in which the call that responds is done, and not only free, is not taken further.
 """
 
 from __future__ import annotations
 
+import enum
 from bisect import bisect_left
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections import deque
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -28,13 +34,17 @@ from mobstore.properties.linearizability.verdict import Proof, Watch
 
 _LOOK_EVERY: Final = 4096
 _ILLEGAL: Final = -1
+_HIDDEN: Final = -1
 
 Trace: TypeAlias = tuple[Any, ...] | None
-"""The changes of a configuration, the last one first: (class, position or None, place in time, trace before)."""
-Item: TypeAlias = tuple[int, tuple[int, ...], Trace]
-"""Observers placed (bits), unknown changes used by their class, trace."""
+"""The changes of a configuration, the last one first: (class, position or None, place in time, trace before).
+
+A change that hides has the place `_HIDDEN`.
+"""
+Item: TypeAlias = tuple[int, int, int, tuple[int, ...], Trace]
+"""Observers placed, blind changes free, blind changes done (bits), unknown changes used by their class, trace."""
 Key: TypeAlias = tuple[int, int]
-"""State, and changes done among those in flight (bits)."""
+"""State, and other changes done among those in flight (bits)."""
 
 
 class _Meter:
@@ -84,6 +94,10 @@ class Configurations:
         self.items[key] = left
         return True
 
+    def holds(self, key: Key, item: Item) -> bool:
+        """Whether a configuration that was added is still there."""
+        return any(other is item for other in self.items[key])
+
     def __iter__(self) -> Iterator[tuple[Key, Item]]:
         for key, held in self.items.items():
             for item in held:
@@ -91,18 +105,37 @@ class Configurations:
 
 
 def dominates(left: Item, right: Item) -> bool:
-    """Whether ``left`` has placed what ``right`` has, and used no more unknown changes of any class."""
-    return not right[0] & ~left[0] and all(map(int.__le__, left[1], right[1]))
+    """Whether whatever can follow on ``right`` can follow on ``left``.
+
+    It has placed what ``right`` has, has free what that has free, has done no blind change that it has not done,
+    and has free what it has not done of those; and has used no more unknown changes of any class.
+    """
+    return (
+        not right[0] & ~left[0]
+        and not right[1] & ~left[1]
+        and not left[2] & ~right[2]
+        and not right[2] & ~left[2] & ~left[1]
+        and all(map(int.__le__, left[3], right[3]))
+    )
+
+
+class _Role(enum.IntEnum):
+    """What a call is to the search: an observer, a blind change, or a change that compares."""
+
+    OBSERVER = 0
+    BLIND = 1
+    OTHER = 2
 
 
 @attrs.define
 class _Flight:
-    """A call between its invocation and its response: its bit, among changes or among observers."""
+    """A call between its invocation and its response: its bit, among those of its role."""
 
     pos: int
     bit: int
     kind: int
     ends: int
+    role: _Role
 
 
 class Search:
@@ -126,12 +159,13 @@ class Search:
         self._example: list[int] = []  # a position of each class of calls
         self._unknown: dict[int, int] = {}  # the place of a class of unknown changes in the counts
         self._arrived: list[list[int]] = []  # the positions of each class of unknown changes, as they are invoked
+        self._overwrites: list[bool] = []  # whether the calls of each class overwrite
         self._classify()
         self._start = self._number(state)
-        self._changes: dict[int, _Flight] = {}
-        self._observers: dict[int, _Flight] = {}
-        self._free: tuple[list[int], list[int]] = ([], [])
-        self._slots = [0, 0]
+        self._flying: tuple[dict[int, _Flight], ...] = ({}, {}, {})  # of each role
+        self._unused: tuple[list[int], ...] = ([], [], [])  # bits, of each role
+        self._slots = [0, 0, 0]
+        self._blind = 0  # the bits of the blind changes in flight
         self._legal: dict[int, int] = {}
         self._cut: tuple[int, tuple[int, ...]] = (0, (self._start,))
 
@@ -147,6 +181,7 @@ class Search:
                 kind = self._kinds.setdefault(("row", row), len(self._kinds))
             if kind == len(self._example):
                 self._example.append(pos)
+                self._overwrites.append(self._model.overwrites(f, value))
             self._kind_of.append(kind)
             if not known and kind not in self._unknown:
                 self._unknown[kind] = len(self._unknown)
@@ -176,7 +211,7 @@ class Search:
             LimitReached: a limit was reached first.
         """
         configurations = Configurations(self._meter)
-        configurations.add((self._start, 0), (0, (0,) * len(self._unknown), None))
+        configurations.add((self._start, 0), (0, 0, 0, (0,) * len(self._unknown), None))
         invoked = 0
         for walked, (place, pos, is_response) in enumerate(self._events()):
             self._meter.place, self._meter.before = walked, configurations.count
@@ -185,10 +220,10 @@ class Search:
                 configurations = self._respond(configurations, pos, place)
             else:
                 configurations = self._invoke(configurations, pos)
-            if not (self._changes or self._observers or self._unknown):
+            if not (any(self._flying) or self._unknown):
                 self._cut = (invoked, tuple({key[0] for key, _ in configurations}))
-        _, (_, _, trace) = next(iter(configurations))
-        return self._witness(trace)
+        _, item = next(iter(configurations))
+        return self._witness(item[4])
 
     def _events(self) -> Iterator[tuple[int, int, bool]]:
         """Places of events with the position of their call; unknown responses never come."""
@@ -202,98 +237,135 @@ class Search:
         row, history = self._rows[pos], self._history
         return self._model.observes(history.f[row], history.value[row], history.answer[row])
 
+    def _role(self, pos: int) -> _Role:
+        if self._observes(pos):
+            return _Role.OBSERVER
+        row = self._rows[pos]
+        blind = self._model.blind(self._history.f[row], self._history.value[row])
+        return _Role.BLIND if blind else _Role.OTHER
+
     def _invoke(self, configurations: Configurations, pos: int) -> Configurations:
         kind = self._kind_of[pos]
         if kind in self._unknown:
             self._arrived[self._unknown[kind]].append(pos)
             return configurations
-        observes = self._observes(pos)
-        bit = self._take(observes)
-        flight = _Flight(pos, bit, kind, self._history.res[self._rows[pos]])
-        if not observes:
-            self._changes[pos] = flight
+        role = self._role(pos)
+        bit = self._take(role)
+        self._flying[role][pos] = _Flight(pos, bit, kind, self._history.res[self._rows[pos]], role)
+        if role is _Role.BLIND:
+            self._blind |= bit
+        if role is not _Role.OBSERVER:
             return configurations
-        self._observers[pos] = flight
         self._legal.clear()
         placed = Configurations(self._meter)
-        for key, (seen, used, trace) in configurations:
+        for key, item in configurations:
             legal = self._move(key[0], kind) != _ILLEGAL
-            placed.add(key, (seen | bit if legal else seen, used, trace))
+            placed.add(key, (item[0] | bit, *item[1:]) if legal else item)
         return placed
 
-    def _take(self, observes: bool) -> int:
-        free = self._free[observes]
-        if free:
-            return free.pop()
-        self._slots[observes] += 1
-        return 1 << (self._slots[observes] - 1)
+    def _take(self, role: _Role) -> int:
+        if self._unused[role]:
+            return self._unused[role].pop()
+        self._slots[role] += 1
+        return 1 << (self._slots[role] - 1)
 
     def _respond(self, configurations: Configurations, pos: int, place: int) -> Configurations:
-        observes = pos in self._observers
-        bit = (self._observers if observes else self._changes)[pos].bit
+        flight = next(flying[pos] for flying in self._flying if pos in flying)
         done = Configurations(self._meter)
         pending: list[tuple[Key, Item]] = []
         for key, item in configurations:
-            if (item[0] if observes else key[1]) & bit:
-                done.add(key, item)
-            else:
+            if not self._settle(done, key, item, flight):
                 pending.append((key, item))
-        self._expand(pending, done, bit, observes, place)
+        self._expand(pending, done, flight, place)
         if not done.count:
             raise Refuted(self._proof(pos))
-        del (self._observers if observes else self._changes)[pos]
-        self._free[observes].append(bit)
+        del self._flying[flight.role][pos]
+        self._unused[flight.role].append(flight.bit)
         self._legal.clear()
-        after = Configurations(self._meter)
-        for (state, changes), (seen, used, trace) in done:
-            if observes:
-                after.add((state, changes), (seen & ~bit, used, trace))
+        if flight.role is _Role.BLIND:
+            self._blind &= ~flight.bit
+        return self._without(done, flight)
+
+    def _settle(self, done: Configurations, key: Key, item: Item, flight: _Flight) -> bool:
+        """Note a configuration in which a call is done, or hides; return whether it is not taken further."""
+        seen, free, blind, used, trace = item
+        bit = flight.bit
+        if flight.role is not _Role.BLIND:
+            if not (key[1] if flight.role is _Role.OTHER else seen) & bit:
+                return False
+            done.add(key, item)
+            return True
+        if blind & bit:
+            done.add(key, item)
+            return True
+        if free & bit:
+            done.add(key, (seen, free & ~bit, blind | bit, used, (flight.kind, flight.pos, _HIDDEN, trace)))
+        return False
+
+    def _without(self, done: Configurations, flight: _Flight) -> Configurations:
+        """The configurations without the bit of a call that has responded."""
+        after, keep = Configurations(self._meter), ~flight.bit
+        for (state, changes), (seen, free, blind, used, trace) in done:
+            if flight.role is _Role.OBSERVER:
+                after.add((state, changes), (seen & keep, free, blind, used, trace))
+            elif flight.role is _Role.BLIND:
+                after.add((state, changes), (seen, free & keep, blind & keep, used, trace))
             else:
-                after.add((state, changes & ~bit), (seen, used, trace))
+                after.add((state, changes & keep), (seen, free, blind, used, trace))
         return after
 
-    def _expand(
-        self, pending: list[tuple[Key, Item]], done: Configurations, bit: int, observes: bool, place: int
-    ) -> None:
-        """Linearize changes, in every order, until the call with the bit is done."""
+    def _expand(self, pending: list[tuple[Key, Item]], done: Configurations, flight: _Flight, place: int) -> None:
+        """Linearize changes, in every order, until a call is done: the shortest sequences first."""
         reached = Configurations(self._meter)
         for key, item in pending:
             reached.add(key, item)
-        changes = sorted(self._changes.values(), key=_ends)
-        while pending:
-            key, item = pending.pop()
+        queue = deque(pending)
+        changes = sorted((*self._flying[_Role.BLIND].values(), *self._flying[_Role.OTHER].values()), key=_ends)
+        while queue:
+            key, item = queue.popleft()
+            if not reached.holds(key, item):
+                continue
             for next_key, next_item in self._next(key, item, changes, place):
-                if (next_item[0] if observes else next_key[1]) & bit:
-                    done.add(next_key, next_item)
-                elif reached.add(next_key, next_item):
-                    pending.append((next_key, next_item))
+                if not self._settle(done, next_key, next_item, flight) and reached.add(next_key, next_item):
+                    queue.append((next_key, next_item))
 
     def _next(self, key: Key, item: Item, changes: Sequence[_Flight], place: int) -> Iterator[tuple[Key, Item]]:
-        state, done = key
-        seen, used, trace = item
-        tried: set[int] = set()
+        state, compared = key
+        seen, free, blind, used, trace = item
+        tried: set[tuple[int, bool]] = set()
         for flight in changes:
-            if done & flight.bit or flight.kind in tried:
+            is_blind = flight.role is _Role.BLIND
+            # Of identical changes the one that ends first; but one that is free is not worth one that must be done.
+            same = (flight.kind, bool(free & flight.bit) and not self._overwrites[flight.kind])
+            if (blind if is_blind else compared) & flight.bit or same in tried:
                 continue
-            tried.add(flight.kind)  # of identical changes the one that ends first
+            tried.add(same)
             after = self._move(state, flight.kind)
-            if after != _ILLEGAL:
-                more = seen | self._placeable(after)
-                yield (after, done | flight.bit), (more, used, (flight.kind, flight.pos, place, trace))
+            if after == _ILLEGAL:
+                continue
+            step = (flight.kind, flight.pos, place, trace)
+            more = seen | self._placeable(after)
+            if not is_blind:
+                yield (after, compared | flight.bit), (more, free, blind, used, step)
+                continue
+            after_blind = blind | flight.bit
+            after_free = self._blind & ~after_blind if self._overwrites[flight.kind] else free & ~flight.bit
+            yield (after, compared), (more, after_free, after_blind, used, step)
         for kind, number in self._unknown.items():
             if used[number] < len(self._arrived[number]):
                 after = self._move(state, kind)
-                if after != state:
+                after_free = self._blind & ~blind if self._overwrites[kind] else free
+                if after != state or after_free != free:
                     counts = (*used[:number], used[number] + 1, *used[number + 1 :])
                     more = seen | self._placeable(after)
-                    yield (after, done), (more, counts, (kind, None, place, trace))
+                    yield (after, compared), (more, after_free, blind, counts, (kind, None, place, trace))
 
     def _placeable(self, state: int) -> int:
         """The observers in flight that are legal in a state."""
         found = self._legal.get(state)
         if found is None:
             found = 0
-            for flight in self._observers.values():
+            for flight in self._flying[_Role.OBSERVER].values():
                 if self._move(state, flight.kind) != _ILLEGAL:
                     found |= flight.bit
             self._legal[state] = found
@@ -301,36 +373,49 @@ class Search:
 
     def _witness(self, trace: Trace) -> list[int]:
         """Return the changes in their order, with every observer in a legal gap that its span meets."""
-        steps: list[tuple[int, int | None, int]] = []
-        while trace is not None:
-            kind, chosen, place, trace = trace
-            steps.append((kind, chosen, place))
-        steps.reverse()
-        arrived = [iter(positions) for positions in self._arrived]
-        order: list[int] = []
-        points: list[int] = []
+        order, points = self._order(trace)
         states = [self._start]
-        for kind, chosen, place in steps:
-            order.append(next(arrived[self._unknown[kind]]) if chosen is None else chosen)
-            points.append(place - 1)
-            states.append(self._move(states[-1], kind))
+        for pos in order:
+            states.append(self._move(states[-1], self._kind_of[pos]))
         gaps: list[list[int]] = [[] for _ in states]
-        done = set(order)
         for pos, row in enumerate(self._rows):
             kind = self._kind_of[pos]
-            if pos not in done and kind not in self._unknown:
-                if self._observes(pos):
-                    gap = bisect_left(points, self._history.inv[row])
-                    while self._move(states[gap], kind) == _ILLEGAL:
-                        gap += 1
-                    gaps[gap].append(pos)
-                else:
-                    gaps[-1].append(pos)  # a change without response in the search: never
+            if kind not in self._unknown and self._observes(pos):
+                gap = bisect_left(points, self._history.inv[row])
+                while self._move(states[gap], kind) == _ILLEGAL:
+                    gap += 1
+                gaps[gap].append(pos)
         witness = list(gaps[0])
         for pos, observers in zip(order, gaps[1:], strict=True):
             witness.append(pos)
             witness.extend(observers)
         return witness
+
+    def _order(self, trace: Trace) -> tuple[list[int], list[int]]:
+        """Return the changes in their order, and behind which events they stand.
+
+        One that hides stands right before the last overwrite.
+        """
+        steps: list[tuple[int, int | None, int]] = []
+        while trace is not None:
+            kind, chosen, place, trace = trace
+            steps.append((kind, chosen, place))
+        arrived = [iter(positions) for positions in self._arrived]
+        order: list[int] = []
+        points: list[int] = []
+        last = 0
+        for kind, chosen, place in reversed(steps):
+            pos = next(arrived[self._unknown[kind]]) if chosen is None else chosen
+            if place == _HIDDEN:
+                order.insert(last, pos)
+                points.insert(last, points[last])
+                last += 1
+                continue
+            if self._overwrites[kind]:
+                last = len(order)
+            order.append(pos)
+            points.append(place - 1)
+        return order, points
 
     def _proof(self, pos: int) -> Proof:
         """The calls since the last moment at which nothing was in flight; every order of them was tried."""
@@ -344,9 +429,6 @@ class Search:
 
 def _ends(flight: _Flight) -> int:
     return flight.ends
-
-
-Decide: TypeAlias = Callable[[Model, History, Sequence[int], Any, Watch], list[int]]
 
 
 def decide(model: Model, history: History, rows: Sequence[int], state: Any, watch: Watch) -> list[int]:

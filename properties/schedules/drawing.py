@@ -48,9 +48,11 @@ _READERS: Final[Mapping[str, tuple[Kind, ...]]] = {
 
 
 @st.composite
-def scenarios(draw: Callable[[st.SearchStrategy[Any]], Any], group: str, clients: int) -> Scenario:
-    """Draw a beginning of at most three calls, and for each client at most `MOST_CALLS`."""
-    changing, kinds = GROUPS[group], kinds_of(group)
+def scenarios(
+    draw: Callable[[st.SearchStrategy[Any]], Any], group: str, clients: int, wanted: Sequence[Kind] = ()
+) -> Scenario:
+    """Draw a beginning of at most three calls, and for each client at most `MOST_CALLS`: those wanted, or any."""
+    changing, kinds = GROUPS[group], wanted or kinds_of(group)
     prefix: list[Operation[Any]] = []
     if changing[0].store == "run":
         prefix.append(ops.CreateRun(draw(st.sampled_from(_BEGINNINGS))))
@@ -110,7 +112,7 @@ def draw_schedules(system: System, drawn: st.SearchStrategy[Scenario], examples:
     executions = calls = overlapping = 0
     explorers: dict[Scenario, Explorer] = {}
 
-    @_settings(examples, seed, Phase.generate, Phase.shrink)
+    @seeded(examples, seed, Phase.generate, Phase.shrink)
     @hypothesis.given(drawn, SCHEDULES)
     def take(scenario: Scenario, preferences: list[int]) -> None:
         nonlocal executions, calls, overlapping
@@ -139,7 +141,7 @@ def draw_priorities(
     """Take scenarios that Hypothesis draws through `EACH` schedules of random priorities, and shrink a failure."""
     executions = calls = overlapping = 0
 
-    @_settings(max(1, examples // EACH), seed, Phase.generate)
+    @seeded(max(1, examples // EACH), seed, Phase.generate)
     @hypothesis.given(drawn, st.integers(0, 2**32))
     def take(scenario: Scenario, priorities: int) -> None:
         nonlocal executions, calls, overlapping
@@ -161,8 +163,8 @@ EACH: Final = 10
 """Schedules of one scenario with random priorities."""
 
 
-def _settings(examples: int, seed: int, *phases: Phase) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A seed alone decides what is drawn."""
+def seeded(examples: int, seed: int, *phases: Phase) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return what makes a test draw so many examples; the seed alone decides which."""
     settings = hypothesis.settings(
         max_examples=examples,
         database=None,

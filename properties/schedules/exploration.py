@@ -308,20 +308,20 @@ def simplest(system: System, failure: Failure) -> Failure:
 
     def fails(steps: Steps) -> Steps | None:
         nonlocal best
-        scenario = _scenario_of(steps, len(failure.observed.scenario.clients))
+        scenario = scenario_of(steps, len(failure.observed.scenario.clients))
         found = explore(system, scenario, Exhaustive(), limit=_SCHEDULES, confirmed=0).failure
         best = best if found is None else found
         return None if found is None else steps
 
-    shrink(_steps_of(failure.observed.scenario), fails, _ATTEMPTS)
+    shrink(steps_of(failure.observed.scenario), fails, _ATTEMPTS)
     return _fewest_preemptions(system, best.observed.scenario) or best
 
 
 _PREFIX: Final = -1
 
 
-def _steps_of(scenario: Scenario) -> Steps:
-    """A scenario as a sequence of calls, each with the number of who makes it in the place of its outcome."""
+def steps_of(scenario: Scenario) -> Steps:
+    """Return a scenario as calls, each with the number of who makes it in the place of its outcome."""
     prefix = ((call, Outcome(_PREFIX)) for call in scenario.prefix)
     return (
         *prefix,
@@ -329,7 +329,8 @@ def _steps_of(scenario: Scenario) -> Steps:
     )
 
 
-def _scenario_of(steps: Steps, clients: int) -> Scenario:
+def scenario_of(steps: Steps, clients: int) -> Scenario:
+    """Return the scenario of such calls."""
     calls: dict[int, list[Operation[Any]]] = {client: [] for client in range(_PREFIX, clients)}
     for step in steps:
         assert not isinstance(step, Aside), "nothing happens between the calls"

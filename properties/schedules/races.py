@@ -6,14 +6,17 @@ whatever makes one call at a time; some schedule of its scenario has no sequenti
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
 from mobstore.backends._base import Clock
+from mobstore.backends._stores import Stores
 from mobstore.backends.memory import MemoryEngine, Store
-from mobstore.backends.sqlite import HANDLERS
+from mobstore.backends.sqlite import HANDLERS, Handler, SqliteEngine
 from mobstore.backends.sqlite._events import insert_event, set_next_cursor
 from mobstore.backends.sqlite._schema import NEXT_CURSOR
 from mobstore.backends.sqlite._session import Body, Session
@@ -26,6 +29,7 @@ from mobstore.properties.schedules.exploration import Exploration, Failure, expl
 from mobstore.properties.schedules.scenario import Scenario, beginning_of, rivals
 from mobstore.properties.schedules.strategies import Exhaustive
 from mobstore.properties.schedules.systems import MemorySystem, SqliteSystem, System
+from mobstore.properties.subject import Factory, MemoryFactory, SqliteFactory
 
 Kind = type[Operation[Any]]
 
@@ -37,20 +41,35 @@ class Race:
     Attributes:
         name: what goes wrong, as the field calls it.
         mistake: what the backend does.
-        backend: ``sqlite`` or ``memory``.
         scenario: the beginning, and what each client calls.
-        open: makes the system for a number of clients.
+        handlers: how the calls of the SQLite backend are done, if it is one.
+        engine: makes the engine of the memory backend, if it is one.
     """
 
     name: str
     mistake: str
-    backend: str
     scenario: Scenario
-    open: Callable[[int], System]
+    handlers: Mapping[Kind, Handler] | None = None
+    engine: Callable[[Clock, Callable[[Any], Store]], MemoryEngine] | None = None
+
+    @property
+    def backend(self) -> str:
+        """Which of our backends has it."""
+        return "memory" if self.handlers is None else "sqlite"
+
+    def open(self, clients: int) -> System:
+        """Return the backend with so many clients under control."""
+        if self.handlers is None:
+            return MemorySystem(clients, engine=self.engine, name=self.name)
+        return SqliteSystem(clients, handlers=self.handlers, name=self.name)
 
     def system(self) -> System:
         """Return the backend with the clients of its scenario."""
         return self.open(len(self.scenario.clients))
+
+    def __call__(self) -> Factory:
+        """Return a factory of the backend, out of control, as `Context.make` does."""
+        return _MemoryRace(self) if self.handlers is None else _SqliteRace(self)
 
     @property
     def source(self) -> str:
@@ -66,6 +85,47 @@ class Race:
         """Return a failure with fewer calls and preemptions."""
         with self.system() as system:
             return simplest(system, failure)
+
+
+class _YieldingStore(Store):
+    """A store that lets other threads go on wherever its state is read or replaced."""
+
+    __slots__ = ("_held",)
+
+    @property
+    def state(self) -> Any:
+        """The state."""
+        time.sleep(0)
+        return self._held
+
+    @state.setter
+    def state(self, state: Any) -> None:
+        time.sleep(0)
+        self._held = state
+
+
+class _MemoryRace(MemoryFactory):
+    def __init__(self, race: Race) -> None:
+        super().__init__()
+        self.name = race.name
+        self._race = race
+
+    def open(self, clock: Clock) -> Stores:
+        if self._stores is None:
+            assert self._race.engine is not None, "a backend in memory"
+            self._stores = Stores(self._race.engine(clock, _YieldingStore))
+        return super().open(clock)
+
+
+class _SqliteRace(SqliteFactory):
+    def __init__(self, race: Race) -> None:
+        super().__init__()
+        self.name = race.name
+        self._race = race
+
+    def connect(self, path: Path, clock: Clock) -> Stores:
+        assert self._race.handlers is not None, "a backend on SQLite"
+        return Stores(SqliteEngine(path, clock=clock, handlers=self._race.handlers))
 
 
 RACES: Final[dict[str, Race]] = {}
@@ -111,9 +171,8 @@ def decide_before_begin(session: Session, body: Body, operation: Any) -> Any:
     return session.write(write, operation) if noting.noted else answer
 
 
-def _sqlite(kind: Kind, perform: Callable[[Session, Body, Any], Any], body: Body | None = None) -> Any:
-    handlers = {**HANDLERS, kind: (perform, HANDLERS[kind][1] if body is None else body)}
-    return lambda clients: SqliteSystem(clients, handlers=handlers)
+def _sqlite(kind: Kind, perform: Callable[[Session, Body, Any], Any]) -> Mapping[Kind, Handler]:
+    return {**HANDLERS, kind: (perform, HANDLERS[kind][1])}
 
 
 def _append_in_two_transactions(session: Session, _: Body, operation: ops.Append) -> MobEvent:
@@ -141,36 +200,32 @@ _add(
     Race(
         "double-winner",
         "cas_grant_node_slot compares before its transaction begins",
-        "sqlite",
         rivals(ops.CasGrantNodeSlot, 2),
-        _sqlite(ops.CasGrantNodeSlot, decide_before_begin),
+        handlers=_sqlite(ops.CasGrantNodeSlot, decide_before_begin),
     )
 )
 _add(
     Race(
         "torn-write",
         "cas_grant_node_slot has no transaction: each cell is committed by itself",
-        "sqlite",
         Scenario.of(_GRANT[0], [[_GRANT[1]], [ops.GetRun(_RUN_ID)]]),
-        _sqlite(ops.CasGrantNodeSlot, Session.read),
+        handlers=_sqlite(ops.CasGrantNodeSlot, Session.read),
     )
 )
 _add(
     Race(
         "check-then-insert",
         "put_supervisor_authority_if_absent looks before its transaction begins",
-        "sqlite",
         rivals(ops.PutSupervisorAuthorityIfAbsent, 2),
-        _sqlite(ops.PutSupervisorAuthorityIfAbsent, decide_before_begin),
+        handlers=_sqlite(ops.PutSupervisorAuthorityIfAbsent, decide_before_begin),
     )
 )
 _add(
     Race(
         "cursor-gap",
         "append takes its cursor in one transaction and inserts the event in another",
-        "sqlite",
         Scenario.of([], [[_EVENTS[0]], [_EVENTS[1], ops.Poll(0, 10)]]),
-        _sqlite(ops.Append, _append_in_two_transactions),
+        handlers=_sqlite(ops.Append, _append_in_two_transactions),
     )
 )
 
@@ -272,10 +327,6 @@ def with_arguments(operation: Any, **arguments: Any) -> Any:
     return attrs.evolve(operation, **arguments)
 
 
-def _memory(engine: type[_Racy]) -> Callable[[int], System]:
-    return lambda clients: MemorySystem(clients, engine=engine)
-
-
 _BEFORE_FRAME, _FRAME = beginning_of(ops.CasFrameStateWithAuthority)
 _REFUSED: Final[Any] = with_arguments(_FRAME, authority_inputs=pools.REFUSED_INPUTS[:1])
 
@@ -283,35 +334,31 @@ _add(
     Race(
         "lost-update",
         "append_failure_entry reads the state before it takes the lock",
-        "memory",
         rivals(ops.AppendFailureEntry, 2),
-        _memory(_ReadsBeforeLocking),
+        engine=_ReadsBeforeLocking,
     )
 )
 _add(
     Race(
         "dirty-read",
         "cas_frame_state_with_authority writes, looks at its inputs, and takes the change back",
-        "memory",
         Scenario.of(_BEFORE_FRAME, [[_REFUSED], [ops.GetRun(_RUN_ID)]]),
-        _memory(_Undoes),
+        engine=_Undoes,
     )
 )
 _add(
     Race(
         "stale-snapshot",
         "readers read a copy that each writer brings up to date after it gave the lock back",
-        "memory",
         rivals(ops.AppendFailureEntry, 2),
-        _memory(_CachesLate),
+        engine=_CachesLate,
     )
 )
 _add(
     Race(
         "event-out-of-order",
         "append takes its cursor, gives the lock back, and takes it again to append",
-        "memory",
         Scenario.of([], [[_EVENTS[0]], [_EVENTS[1]]]),
-        _memory(_AppendsLater),
+        engine=_AppendsLater,
     )
 )

@@ -131,7 +131,7 @@ def end_of(run: MobRun) -> dict[str, Any]:
         "loop_outputs": to_json(run.loop_iteration_outputs),
         "iterations": _sorted(run.loop_iteration_ledger),
         "steps": _sorted(_without_time(entry) for entry in run.step_ledger if entry.agent_identity != SUPERVISOR),
-        "failures": _sorted(_without_time(entry) for entry in run.failure_ledger),
+        "failures": sorted({str(_without_time(entry)) for entry in run.failure_ledger}),
     }
 
 

@@ -6,8 +6,11 @@ have run out, the first driver that can goes on.  So a schedule is always comple
 the same one does the same again.
 """
 
+# ruff: noqa: SLF001 - a simulation makes another of itself
+
 from __future__ import annotations
 
+import copy
 import enum
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +18,7 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from mobstore.model import Internal, MobRun, Operation, Timestamp
+from mobstore.model import Internal, MobRun, Operation, State, Timestamp, step
 from mobstore.model import operations as ops
 from mobstore.model.callers.deciding import Decision
 from mobstore.model.callers.driver import Choose, Contention, Driver, start
@@ -29,6 +32,8 @@ from mobstore.model.callers.requests import (
     Request,
 )
 from mobstore.properties.refinement import Comparison
+from mobstore.properties.source import laid_out
+from mobstore.properties.subject import ManualClock, Outcome, outcome_of
 from mobstore.properties.workflows.coverage import Coverage
 from mobstore.properties.workflows.scenarios import MOB_ID, PARAMS, RUN_ID, Scenario
 from mobstore.properties.workflows.watching import Violation, Watch, windows_of
@@ -81,7 +86,7 @@ class _Worker:
         self.asks: Request | None = None
         self.is_parked = False
         self.undone: tuple[str, int] | None = None
-        self._work = self._working(flow, driver)
+        self._work: Any = self._working(flow, driver)
         self.answer(None)
 
     def _working(self, flow: Flow, driver: Driver) -> Any:
@@ -97,7 +102,43 @@ class _Worker:
 
     def close(self) -> None:
         """Let it die."""
-        self._work.close()
+        if self._work is not None:
+            self._work.close()
+
+    def dying(self) -> _Worker:
+        """Return one that asks for the same, and only dies."""
+        new = copy.copy(self)
+        new._work = None
+        return new
+
+
+class Model:
+    """The model alone, in place of a `Comparison` with a backend: quicker, and it can be copied."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.state = State()
+
+    def copy(self) -> Model:
+        """Return another in the same state."""
+        new = Model()
+        new.clock.nanos, new.state = self.clock.nanos, self.state
+        return new
+
+    def tick(self) -> None:
+        """Let the clock go on."""
+        self.clock.tick()
+
+    def call(self, operation: Operation[Any]) -> Outcome:
+        """Make a call."""
+        return outcome_of(lambda: self._execute(operation))
+
+    def _execute(self, operation: Operation[Any]) -> Any:
+        self.state, answer = step(self.state, operation, self.clock())
+        return answer
+
+    def observe_near(self, operation: Operation[Any]) -> None:
+        """There is nothing to compare with."""
 
 
 class Simulation:
@@ -115,7 +156,7 @@ class Simulation:
         self,
         scenario: Scenario,
         schedule: Schedule,
-        comparison: Comparison,
+        comparison: Comparison | Model,
         coverage: Coverage,
         make: MakeDriver = Driver,
     ) -> None:
@@ -142,6 +183,9 @@ class Simulation:
             Violation: something that must stay true did not, or the run has no end.
         """
         self._workers = [self._new() for _ in range(self._schedule.drivers)]
+        return self._finish()
+
+    def _finish(self) -> MobRun:
         turns = 0
         while any(worker.asks is not None for worker in self._workers):
             if turns == self._schedule.cancel_after:
@@ -205,6 +249,39 @@ class Simulation:
         worker.close()
         self._workers[self._workers.index(worker)] = self._new(cancels=worker.cancels)
 
+    # --- every crash --------------------------------------------------------------------------------------------
+
+    def every_crash(self, deaths: int = 1) -> Iterator[MobRun]:
+        """Do it with one driver that dies at every point, and iterate over the runs as they ended.
+
+        A point is before or after each thing that it asks for.  The driver that replaces it dies at every point,
+        too, until there were ``deaths``.
+
+        Raises:
+            Mismatch: the backend answered otherwise than the model.
+            Violation: something that must stay true did not, or a run has no end.
+        """
+        self._workers = self._workers or [self._new()]
+        while (worker := self._workers[0]).asks is not None:
+            for is_done in (False, True):
+                fork = self._fork(worker.dying())
+                fork._die(fork._workers[0], is_done=is_done)
+                yield from fork.every_crash(deaths - 1) if deaths > 1 else (fork._finish(),)
+            if isinstance(worker.asks, Idle):
+                self._take_over(worker)
+            else:
+                self._go_on(worker)
+        self._ended()
+
+    def _fork(self, worker: _Worker) -> Simulation:
+        comparison = self._comparison
+        assert isinstance(comparison, Model), "only the model can be in two states at once"
+        new = Simulation(self._scenario, self._schedule, comparison.copy(), self._coverage, self._make)
+        new._watch, new._workers, new.crashes = self._watch.copy(), [worker], self.crashes
+        new.performed, new._allowed = Counter(self.performed), Counter(self._allowed)
+        new._suspicions = self._suspicions
+        return new
+
     # --- what is asked for --------------------------------------------------------------------------------------
 
     def _done(self, worker: _Worker) -> Any:
@@ -242,7 +319,7 @@ class Simulation:
         if not operation.reads:
             worker.undone = worker.undone if outcome.value is False else None
             self._comparison.observe_near(operation)
-            self._watch.look(self.run_held, self._comparison.state)
+            self._watch.look(self.run_held, self._comparison.state, suspected=self._suspicions > 0)
             for other in self._workers:
                 other.is_parked = False
         return outcome.value
@@ -261,9 +338,39 @@ class Simulation:
 def simulate(
     scenario: Scenario,
     schedule: Schedule,
-    comparison: Comparison,
+    comparison: Comparison | Model,
     coverage: Coverage | None = None,
     make: MakeDriver = Driver,
 ) -> MobRun:
-    """Run a scenario under a schedule; see `Simulation`."""
-    return Simulation(scenario, schedule, comparison, Coverage() if coverage is None else coverage, make).run()
+    """Run a scenario under a schedule, and return the run as it ended; see `Simulation`.
+
+    Raises:
+        Mismatch: the backend answered otherwise than the model.
+        Violation: something that must stay true did not.
+        Exception: a driver failed.  Each has a note, the program that does it again.
+    """
+    simulation = Simulation(scenario, schedule, comparison, Coverage() if coverage is None else coverage, make)
+    try:
+        return simulation.run()
+    except Exception as error:
+        error.add_note(program(scenario, schedule))
+        raise
+
+
+_INDENT: Final = " " * 4
+
+
+def program(scenario: Scenario, schedule: Schedule) -> str:
+    """Return a test that runs a scenario under a schedule."""
+    lines = [
+        "from mobstore.model.callers.flow import *",
+        "from mobstore.model.values import *",
+        "from mobstore.properties.workflows.scenarios import *",
+        "from mobstore.properties.workflows.simulation import *",
+        "",
+        "",
+        "def test_counterexample() -> None:",
+        f"    scenario = {laid_out(scenario, _INDENT)}",
+        f"    simulate(scenario, {laid_out(schedule, _INDENT)}, Model())",
+    ]
+    return "\n".join(lines) + "\n"

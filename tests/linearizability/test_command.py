@@ -57,13 +57,13 @@ def test_another_exits_with_1_and_shows_the_calls(history):
 
 
 def test_one_that_is_too_much_work_exits_with_2_and_says_how_far_it_got(history):
-    calls = [f'{{"process": {place}, "type": "invoke", "f": "write", "value": {place % 9}}}' for place in range(18)]
-    calls += [f'{{"process": {place}, "type": "ok", "f": "write"}}' for place in range(18)]
-    reads = [
-        '{"process": "r", "type": "invoke", "f": "read"}',
-        '{"process": "r", "type": "ok", "f": "read", "value": 8}',
+    calls = [(place, "append", "ab"[place % 2]) for place in range(12)] + [("r", "get", None)]
+    text = [
+        json.dumps({"process": process, "type": kind, "f": f, "key": 1, "value": value})
+        for kind in ("invoke", "ok")
+        for process, f, value in reversed(calls)
     ]
-    code, out, _ = history("\n".join([*calls[:18], *(reads * 3), *calls[18:]]), more=["--configurations", "50"])
+    code, out, _ = history("\n".join(text), model="kv", more=["--configurations", "50"])
     assert code == 2
     assert "UNKNOWN" in out
     assert "limit of configurations 50 reached" in out

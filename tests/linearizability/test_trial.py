@@ -9,7 +9,7 @@ import pytest
 
 from mobstore.properties.linearizability import Answer, Call, History, Outcome, blocks, chain, check, graph, search
 from mobstore.properties.linearizability.history import NEVER
-from mobstore.properties.linearizability.models import CasRegister
+from mobstore.properties.linearizability.models import CasRegister, KeyValue
 from mobstore.properties.linearizability.random_histories import KINDS, draw_history
 from mobstore.properties.linearizability.trial import compare, drawn, shape, try_checker
 
@@ -21,9 +21,10 @@ def test_all_algorithms_agree_with_brute_force():
     trial = try_checker(1, 200)
     assert trial.disagreement is None, str(trial.disagreement)
     assert sum(trial.histories.values()) == 200 * len(KINDS)
+    assert trial.larger == 25 * len(KINDS)
     for name in ("chain", "graph", "blocks", "search", "brute force", "check"):
         for linearizable in (True, False):
-            assert trial.decided[name, linearizable] > 30, (name, linearizable)
+            assert trial.decided[name, linearizable] > 20, (name, linearizable)
 
 
 # --- mutants ------------------------------------------------------------------------------------------------------
@@ -136,6 +137,8 @@ MUTANTS = {
     "observers never placed after a change": (SMALL, search.Search, "_placeable", lambda _: lambda *_: 0),
     "dominance turned round": (SMALL, search, "dominates", lambda old: lambda left, right: old(right, left)),
     "dominance of everything": (SMALL, search, "dominates", lambda _: lambda *_: True),
+    "appends overwrite": ("map, two texts", KeyValue, "overwrites", lambda _: KeyValue.blind),
+    "compare-and-sets hide": (SMALL, CasRegister, "blind", lambda _: lambda *_: True),
     "the last deadline first": (SMALL, search, "_ends", lambda _: lambda flight: -flight.ends),
 }
 """Of each: a kind of history that shows it, where the rule is, and what is put in its place."""
@@ -156,9 +159,12 @@ CHAINED_HISTORY = History.of(
 def caught(kind, number=3000):
     """Whether a history is decided otherwise than by brute force, or the second program rejects something."""
     for each in range(number):
-        model, history = (CasRegister(), CHAINED_HISTORY) if kind is CHAINED else drawn(kind, 2, each)
+        larger = each % 4 == 3
+        model, history = (
+            (CasRegister(), CHAINED_HISTORY) if kind is CHAINED else drawn(kind, 2, each, larger=larger)
+        )
         try:
-            if compare(model, history, Counter()) is not None:
+            if compare(model, history, Counter(), brute=not larger) is not None:
                 return True
         except (LookupError, RuntimeError, TypeError):
             return True
@@ -166,7 +172,7 @@ def caught(kind, number=3000):
 
 
 def test_the_checker_as_it_is_is_not_caught():
-    assert not any(caught(kind, 300) for kind in {kind for kind, *_ in MUTANTS.values()})
+    assert not any(caught(kind, 60) for kind in {kind for kind, *_ in MUTANTS.values()})
 
 
 @pytest.mark.parametrize("name", MUTANTS)

@@ -48,7 +48,9 @@ def test_a_vector_that_says_otherwise_is_noticed(tmp_path):
     assert "$.transition_id" in found.differences[0]
 
 
-@pytest.mark.parametrize("name", ["cursor-reused-after-prune", "terminal-run-revived", "negative-zero-lost"])
+@pytest.mark.parametrize(
+    "name", ["cursor-reused-after-prune", "cas-run-snapshot-terminal-not-compared", "negative-zero-lost"]
+)
 def test_a_broken_backend_is_noticed(name):
     """The recordings alone reject it."""
     assert any(replay_file(path, ZOO[name]).mismatches for path in bundled())

@@ -44,7 +44,7 @@ def test_the_races_are_shown(capsys, monkeypatch, as_json):
     out = capsys.readouterr().out
     assert "lost-update" in out
     if as_json:
-        assert "def test_schedule()" in json.loads(out)[0]["program"]
+        assert "def test_counterexample()" in json.loads(out)[0]["program"]
 
 
 def test_an_unknown_call_is_an_error(capsys):

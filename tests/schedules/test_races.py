@@ -44,4 +44,4 @@ def test_a_failure_is_a_program_to_paste():
     scope = {}
     exec(program, scope)
     with pytest.raises(AssertionError, match="not linearizable"):
-        scope["test_schedule"]()
+        scope["test_counterexample"]()

@@ -1,0 +1,242 @@
+"""Branches: a short sequential beginning, then callers that overlap, drawn by Hypothesis and judged by the checker.
+
+Real threads, tasks and processes decide for themselves who goes first, so a failure may come once in many times.
+Whatever is tried again is therefore tried a number of times; what has failed stays a failure.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import attrs
+import hypothesis
+from hypothesis import strategies as st
+
+from mobstore.properties.concurrency.driving import Face, can_fork, drive, script
+from mobstore.properties.linearizability import Answer, Event, History, Limit, Proof, Verdict, check
+from mobstore.properties.linearizability import Outcome as Known
+from mobstore.properties.linearizability.history import history_of
+from mobstore.properties.linearizability.stores import StoreModel
+from mobstore.properties.refinement import GROUPS, Kind
+from mobstore.properties.schedules.drawing import scenarios, seeded
+from mobstore.properties.schedules.exploration import scenario_of, steps_of
+from mobstore.properties.schedules.scenario import NOW, Scenario
+from mobstore.properties.schedules.table import Columns, scenario_lines
+from mobstore.properties.shrinking import Steps, shrink
+from mobstore.properties.subject import Factory, ManualClock, call_port, outcome_of
+
+CALLERS: Final = 3
+ROUNDS: Final = 100
+_DRAWING: Final = 15.0
+"""Seconds after which no further round begins."""
+LIMIT: Final = Limit(seconds=30.0)
+LOOKS_ON: Final = "looks on"
+_TIMES: Final = 30
+"""How often smaller branches are made before they count as right."""
+_SHRINKING: Final = 20.0
+"""Seconds of shrinking."""
+
+
+@attrs.frozen
+class Failure:
+    """Branches whose history no sequential order explains, or that could not be decided."""
+
+    face: Face
+    scenario: Scenario
+    history: History
+    verdict: Verdict
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, in a line."""
+        found = self.verdict.first_failure
+        if found is None or found.proof is None:
+            return "unknown: " + ", ".join(str(each.bound) for each in self.verdict.objects if each.bound)
+        return in_short(found.proof)
+
+    def table(self) -> str:
+        """Return the history, a column for each caller, time from top to bottom."""
+        return f"{self.reason}\n{timeline(self.history)}"
+
+    def program(self, factory: str) -> str:
+        """Return a test that makes the calls again and again; ``factory`` makes a factory, in Python."""
+        lines = [
+            *scenario_lines(self.scenario),
+            f"    failure = repeat(lambda: {factory}, Face.{self.face.name}, scenario, times=1000)",
+            "    assert failure is None, failure.table()",
+        ]
+        table = (f"    # {line}".rstrip() for line in self.table().splitlines())
+        return "\n".join([*lines, *table]) + "\n"
+
+
+def timeline(history: History) -> str:
+    """Return a history of the stores as a table: a column for each caller; who looked on afterwards comes last."""
+    callers = sorted({process for process in history.process if process != LOOKS_ON})
+    columns = Columns([f"caller {caller}" for caller in callers])
+    places = [(inv, row, False) for row, inv in enumerate(history.inv)]
+    places += [(res, row, True) for row, res in enumerate(history.res)]
+    for _, row, ended in sorted(places):
+        operation, known = history.value[row], history.outcome[row] is Known.OK
+        if history.process[row] == LOOKS_ON:
+            if ended:
+                columns.look(operation, history.answer[row])
+            continue
+        column = callers.index(history.process[row])
+        if not ended:
+            columns.add(column, columns.call(operation), str(row))
+        else:
+            columns.add(column, f"-> {columns.answer(history.answer[row]) if known else 'nobody knows'}")
+    return str(columns)
+
+
+def in_short(proof: Proof) -> str:
+    """Return what a proof says, in a line."""
+    return f"not linearizable ({proof.kind}): {textwrap.shorten(proof.message, 100, placeholder=' ...')}"
+
+
+@attrs.frozen
+class Run:
+    """Branches made once: their history, and which of its calls overlapped those of others."""
+
+    history: History
+    verdict: Verdict
+    overlapping: tuple[str, ...]
+
+
+def run_once(factory: Factory, face: Face, scenario: Scenario) -> Run:
+    """Make branches on a new storage, look at it afterwards, and judge."""
+    clock = ManualClock()
+    try:
+        stores = factory.open(clock)
+        for operation in scenario.prefix:
+            outcome_of(lambda: call_port(stores, operation))  # noqa: B023
+        events = drive(face, factory, clock, [script(calls) for calls in scenario.clients], stores)
+        after = max((event.time or 0 for event in events), default=0)
+        for place, operation in enumerate(scenario.observations(), 1):
+            outcome = outcome_of(lambda: call_port(stores, operation))  # noqa: B023
+            events.append(Event(LOOKS_ON, None, operation.call, operation, time=after + 2 * place))
+            answered = Event(LOOKS_ON, Known.OK, operation.call, operation, None, outcome, after + 2 * place + 1)
+            events.append(answered)
+    finally:
+        factory.destroy()
+    history = history_of(events)
+    return Run(history, check(history, StoreModel(scenario.initial(), NOW), LIMIT), overlapping(history))
+
+
+def overlapping(history: History) -> tuple[str, ...]:
+    """Return the names of the calls that overlapped a call of another process."""
+    spans = sorted(zip(history.inv, history.res, history.f, strict=True))
+    found, last = [], -1
+    for place, (inv, res, name) in enumerate(spans):
+        following = spans[place + 1][0] if place + 1 < len(spans) else res
+        if inv < last or following < res:
+            found.append(name)
+        last = max(last, res)
+    return tuple(found)
+
+
+def repeat(make: Callable[[], Factory], face: Face, scenario: Scenario, *, times: int) -> Failure | None:
+    """Make branches a number of times; return the first failure."""
+    for _ in range(times):
+        run = run_once(make(), face, scenario)
+        if run.verdict.answer is not Answer.LINEARIZABLE:
+            return Failure(face, scenario, run.history, run.verdict)
+    return None
+
+
+@attrs.define
+class Tried:
+    """What trying came to: the runs, their calls, how often each call overlapped another, and a failure."""
+
+    runs: int
+    calls: int
+    overlapped: Counter[str]
+    failure: Failure | None
+
+    @property
+    def missed(self) -> list[str]:
+        """The changing calls that never overlapped another."""
+        return sorted({kind.call for kinds in GROUPS.values() for kind in kinds} - set(self.overlapped))
+
+
+def try_branches(make: Callable[[], Factory], face: Face, examples: int, seed: int) -> Tried:
+    """Draw branches of every rule group, and shrink a failure.
+
+    Calls that never overlapped another are drawn again among themselves, round by round, while there is time.
+    """
+    tried, until = Tried(0, 0, Counter(), None), time.monotonic() + _DRAWING
+    for attempt in range(ROUNDS):
+        missed = set(tried.missed)
+        work = [(group, [kind for kind in kinds if kind.call in missed]) for group, kinds in GROUPS.items()]
+        work = [(group, kinds) for group, kinds in work if kinds]
+        if not work or time.monotonic() > until:
+            break
+        tried.failure = _draw(make, face, _scenarios(work, again=attempt > 0), examples, seed + attempt, tried)
+        if tried.failure is not None:
+            tried.failure = simpler(make, tried.failure)
+            break
+    return tried
+
+
+def _scenarios(work: Sequence[tuple[str, Sequence[Kind]]], *, again: bool) -> st.SearchStrategy[Scenario]:
+    return st.sampled_from(work).flatmap(lambda part: scenarios(part[0], CALLERS, part[1] if again else ()))
+
+
+def _draw(
+    make: Callable[[], Factory],
+    face: Face,
+    drawn: st.SearchStrategy[Scenario],
+    examples: int,
+    seed: int,
+    tried: Tried,
+) -> Failure | None:
+    """Make the branches that are drawn, and count them in ``tried``."""
+
+    found: list[Failure] = []
+
+    @seeded(examples, seed, hypothesis.Phase.generate)
+    @hypothesis.given(drawn)
+    def take(scenario: Scenario) -> None:
+        # What fails is kept and not raised: Hypothesis would make it again, and it need not fail again.
+        if found:
+            return
+        run = run_once(make(), face, scenario)
+        tried.runs += 1
+        tried.calls += sum(process != LOOKS_ON for process in run.history.process)
+        tried.overlapped.update(run.overlapping)
+        if run.verdict.answer is not Answer.LINEARIZABLE:
+            found.append(Failure(face, scenario, run.history, run.verdict))
+
+    take()
+    return found[0] if found else None
+
+
+def simpler(make: Callable[[], Factory], failure: Failure) -> Failure:
+    """Return a failure of fewer calls and simpler values, as far as one is found in time."""
+    best, callers = failure, len(failure.scenario.clients)
+    until = time.monotonic() + _SHRINKING
+
+    def fails(steps: Steps) -> Steps | None:
+        nonlocal best
+        scenario = scenario_of(steps, callers)
+        for _ in range(_TIMES):
+            if time.monotonic() > until:
+                return None
+            found = repeat(make, failure.face, scenario, times=1)
+            if found is not None:
+                best = found
+                return steps
+        return None
+
+    shrink(steps_of(failure.scenario), fails)
+    return best
+
+
+def faces_of(factory: Factory) -> Sequence[Face]:
+    """Return who can call: processes only where the factory says that they share its storage."""
+    processes = getattr(factory, "processes", False) and can_fork()
+    return [face for face in Face if face is not Face.PROCESSES or processes]
