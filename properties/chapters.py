@@ -53,6 +53,7 @@ from mobstore.properties.refinement import (
     unreached,
 )
 from mobstore.properties.rotations import Mob
+from mobstore.properties.source import Line
 from mobstore.properties.subject import (
     Abandoned,
     Factory,
@@ -79,8 +80,9 @@ class Verdict(enum.StrEnum):
 class Result:
     """The result of a chapter: its verdict, what it tried, and what proves a failure, in ``length`` calls.
 
-    ``step`` names where in the chapter it failed.  Of what is not applicable, ``excused`` says that it does not
-    count against the backend's level, and ``missing`` that the calls that it needs are still to come.
+    ``step`` names where in the chapter it failed; ``trace`` has the counterexample step by step.  Of what is not
+    applicable, ``excused`` says that it does not count against the backend's level, and ``missing`` that the calls
+    that it needs are still to come.
     """
 
     chapter: str
@@ -93,6 +95,7 @@ class Result:
     step: str = ""
     excused: bool = False
     missing: bool = False
+    trace: tuple[Line, ...] = ()
 
 
 @attrs.frozen
@@ -131,12 +134,13 @@ class Finding:
     not_applicable: str = ""
     excused: bool = False
     tried: str = ""
+    trace: tuple[Line, ...] = ()
 
     @classmethod
     def of(cls, calls: int, example: Counterexample) -> Finding:
         """Return the failure that a counterexample is, found by ``calls`` calls."""
         told = f"{example.step}: a counterexample of {example.calls} calls"
-        return cls(calls, told, "", example.program(), example.calls, example.step)
+        return cls(calls, told, "", example.program(), example.calls, example.step, trace=example.lines())
 
     @property
     def verdict(self) -> Verdict:
@@ -188,6 +192,7 @@ class Chapter:
             finding.step,
             excused=finding.excused or (bool(lacking) and lacking <= context.capabilities.unsupported),
             missing=bool(lacking & context.capabilities.not_yet),
+            trace=finding.trace,
         )
 
     def _lacking(self, capabilities: Capabilities) -> Finding | None:
@@ -222,7 +227,8 @@ def _cases(cases: Callable[[], Iterator[Case]], kinds: Collection[Kind]) -> Call
             assert result.failed is not None, "a counterexample is of a case"
             example = result.counterexample
             told = result.failed.name
-            return Finding(result.calls, told, "", example.program(), example.calls, example.step)
+            found = (example.program(), example.calls, example.step)
+            return Finding(result.calls, told, "", *found, trace=example.lines())
         there = {kind.call for kind in kinds if not context.capabilities.lacks(kind)}
         missed = sorted(call for call in there if (call, "changed") not in result.reached)
         doubt = f"never made with success: {', '.join(missed)}" if missed else ""
