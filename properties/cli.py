@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "schedules": ("mobstore.properties.schedules.command", "take our backends through every interleaving of calls"),
     "workflows": ("mobstore.properties.workflows.command", "drive workflows by turns, at once, and with deaths"),
     "serve": ("mobstore.properties.serve", "serve one of our backends to a program, in JSON lines"),
+    "protocols": ("mobstore.properties.protocols.command", "tell how backends commit, and refute the wrong ways"),
     "explore": ("mobstore.properties.explore", "visit every state of the machines and protocols in small scopes"),
     "bench": ("mobstore.properties.bench", "measure our own backends"),
 }

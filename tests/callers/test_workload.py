@@ -4,7 +4,8 @@ import pytest
 from hypothesis import strategies as st
 
 from mobstore.model.callers.driver import Driver
-from mobstore.properties.chapters import CHAPTERS, Context, Verdict
+from mobstore.properties.chapter import Context, Verdict
+from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.refinement import Profile
 from mobstore.properties.subject import MemoryFactory
 from mobstore.properties.workflows import workload
