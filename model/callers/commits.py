@@ -4,7 +4,8 @@ The rules:
 
 1. A commit is a call of one wrapper.  It takes copies of the cells that the wrapper compares, applies its machine
    inputs to them in the order of its row, and hands the wrapper the cells as they were and as they came to be,
-   with the same inputs as authority inputs.  A machine that refuses an input refuses the commit.
+   with the same inputs as authority inputs (`authority` says in what form).  A machine that refuses an input
+   refuses the commit.
 2. A row says when it may be made (`requires`), in terms of the cells and of what the commit is about
    (`Parameters`).  Everything is a term over ``flow``, ``frame``, ``loop`` and ``body`` (the states of the
    machines, as the inputs before have left them) and ``p`` (the parameters), so that a solver reads what the
