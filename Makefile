@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 TOOLS := java=default-jre-headless chromedriver=chromium-driver node=nodejs
 APT := apt-get -qq -o Acquire::Retries=0 -o Acquire::http::Timeout=20
 
-.PHONY: check check-node test tools lint bench format generate certificate wheel clean
+.PHONY: check check-node workflows test tools lint bench format generate certificate wheel clean
 
 check: $(READY)
 	$(BIN)/mobstore check memory
@@ -20,6 +20,10 @@ check: $(READY)
 
 check-node: $(READY) tools
 	! command -v node >/dev/null || $(BIN)/mobstore check "exec:node examples/node/store.js" --profile quick
+
+# What workflow drivers reach on SQLite: every transition, refusal, call and crash window, with how often.
+workflows: $(READY)
+	$(BIN)/mobstore workflows sqlite --steps 0
 
 test: $(READY) tools
 	$(BIN)/pytest -n auto
