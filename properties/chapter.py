@@ -14,6 +14,7 @@ import attrs
 
 from mobstore.backends.capabilities import FULL, Capabilities
 from mobstore.properties.refinement import Counterexample, Mismatch, Profile, shrunk
+from mobstore.properties.source import Line
 from mobstore.properties.subject import Abandoned, Factory
 
 
@@ -30,8 +31,9 @@ class Verdict(enum.StrEnum):
 class Result:
     """The result of a chapter: its verdict, what it tried, and what proves a failure, in ``length`` calls.
 
-    ``step`` names where in the chapter it failed.  Of what is not applicable, ``excused`` says that it does not
-    count against the backend's level, and ``missing`` that the calls that it needs are still to come.
+    ``step`` names where in the chapter it failed; ``trace`` has the counterexample step by step.  Of what is not
+    applicable, ``excused`` says that it does not count against the backend's level, and ``missing`` that the calls
+    that it needs are still to come.
     """
 
     chapter: str
@@ -44,6 +46,7 @@ class Result:
     step: str = ""
     excused: bool = False
     missing: bool = False
+    trace: tuple[Line, ...] = ()
 
 
 @attrs.frozen
@@ -80,12 +83,13 @@ class Finding:
     not_applicable: str = ""
     excused: bool = False
     tried: str = ""
+    trace: tuple[Line, ...] = ()
 
     @classmethod
     def of(cls, calls: int, example: Counterexample) -> Finding:
         """Return the failure that a counterexample is, found by ``calls`` calls."""
         told = f"{example.step}: a counterexample of {example.calls} calls"
-        return cls(calls, told, "", example.program(), example.calls, example.step)
+        return cls(calls, told, "", example.program(), example.calls, example.step, trace=example.lines())
 
     @property
     def verdict(self) -> Verdict:
@@ -137,6 +141,7 @@ class Chapter:
             finding.step,
             excused=finding.excused or (bool(lacking) and lacking <= context.capabilities.unsupported),
             missing=bool(lacking & context.capabilities.not_yet),
+            trace=finding.trace,
         )
 
     def _lacking(self, capabilities: Capabilities) -> Finding | None:

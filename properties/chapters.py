@@ -97,7 +97,8 @@ def _cases(cases: Callable[[], Iterator[Case]], kinds: Collection[Kind]) -> Call
             assert result.failed is not None, "a counterexample is of a case"
             example = result.counterexample
             told = result.failed.name
-            return Finding(result.calls, told, "", example.program(), example.calls, example.step)
+            found = (example.program(), example.calls, example.step)
+            return Finding(result.calls, told, "", *found, trace=example.lines())
         there = {kind.call for kind in kinds if not context.capabilities.lacks(kind)}
         missed = sorted(call for call in there if (call, "changed") not in result.reached)
         doubt = f"never made with success: {', '.join(missed)}" if missed else ""

@@ -13,6 +13,7 @@ from mobstore.backends.wire import ProgramFailure
 from mobstore.properties import report
 from mobstore.properties.chapter import Chapter, Context, Result, Verdict
 from mobstore.properties.chapters import CHAPTERS
+from mobstore.properties.check_page import page
 from mobstore.properties.junit import write_junit
 from mobstore.properties.known import NotAList, read_known
 from mobstore.properties.refinement import PROFILES
@@ -39,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--known", type=Path, metavar="FILE", help="known failures, CHAPTER: REASON a line; one that passes fails"
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="write the report as one self-contained page, too"
+    )
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write the report as JUnit's XML, too")
 
 
@@ -70,6 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
         report.print_json(report.results_json(context, results, known))
     else:
         report.print_results(context, results, known)
+    if arguments.html is not None:
+        arguments.html.write_text(page(context, results, known), "utf-8")
     if arguments.junit is not None:
         write_junit(arguments.junit, context, results, known)
     return report.EXIT_CODES[report.overall(results, known)]
@@ -77,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _written(arguments: argparse.Namespace) -> list[Path]:
     """The files that will be written: a path that cannot be written is told before the work, not after it."""
-    return [path for path in (arguments.junit,) if path is not None]
+    return [path for path in (arguments.html, arguments.junit) if path is not None]
 
 
 def _declared(make: Callable[[], Factory]) -> Capabilities:

@@ -46,6 +46,7 @@ _ANSWERS: Final = (
 )
 _OTHERS: Final = {
     **dict.fromkeys(_ANSWERS, Level.ANSWERS),
+    "end": Level.ANSWERS,
     **dict.fromkeys(("threads", *(chapter.name for chapter in concurrency.CHAPTERS)), Level.CONCURRENT),
     **dict.fromkeys(("crashes", "kills", "power-cuts"), Level.DURABLE),
 }
@@ -53,6 +54,8 @@ _OTHERS: Final = {
 
 def level_of(chapter: str) -> Level:
     """Return the level that hangs on a chapter."""
+    if chapter.startswith(("branches-", "stress-")):
+        return Level.CONCURRENT
     return _OTHERS.get(chapter, Level.REFINES)
 
 
@@ -66,10 +69,7 @@ def awarded(results: Sequence[Result], chapters: Iterable[str] = _CHAPTERS) -> L
         chapters: the names of all chapters that there are.
     """
     by_name = {result.chapter: result for result in results}
-    due = list(chapters)
-    # What has no chapter of its own, such as how a program ended, must be in order for any level.
-    if any(result.verdict is Verdict.FAILED and result.chapter not in due for result in results):
-        return None
+    due = dict.fromkeys((*chapters, *by_name))
     reached = None
     for level in Level:
         found = [by_name.get(name) for name in due if level_of(name) is level]

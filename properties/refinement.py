@@ -23,7 +23,7 @@ from mobstore.model import operations as ops
 from mobstore.model.wrappers import ROWS, Cell
 from mobstore.properties import pools
 from mobstore.properties.shrinking import Steps, shrink
-from mobstore.properties.source import Aside, Step, program
+from mobstore.properties.source import Aside, Line, Step, lines, program
 from mobstore.properties.strategies import draw_operation
 from mobstore.properties.subject import (
     ANY_ERROR,
@@ -113,6 +113,10 @@ class Counterexample:
     def calls(self) -> int:
         """How many calls it takes."""
         return sum(not isinstance(step, Aside) for step in self.steps)
+
+    def lines(self) -> tuple[Line, ...]:
+        """Return its steps in words."""
+        return lines(self.steps, self.answered)
 
     def program(self) -> str:
         """Return it as a test to paste."""

@@ -70,7 +70,7 @@ class Progress:
     """Tells on a terminal which chapter is running, and elsewhere prints a plain line for each that ended."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._console = Console(stderr=quiet, highlight=False, soft_wrap=True)
+        self._console = Console(stderr=quiet, highlight=False, emoji=False, soft_wrap=True)
         self._quiet = quiet
         self._status: Status | None = None
 
@@ -93,7 +93,7 @@ class Progress:
 
 def print_results(context: Context, results: Sequence[Result], known: Mapping[str, str] = _NOTHING) -> None:
     """Print the counterexamples and the closing lines."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, emoji=False, soft_wrap=True)
     for result in results:
         if result.counterexample:
             console.print(f"\n--- {result.chapter}: {result.detail}", style="bold", markup=False)
@@ -109,14 +109,9 @@ def print_results(context: Context, results: Sequence[Result], known: Mapping[st
             continue
         console.print(told, markup=False)
     verdict = overall(results, known)
-    counts = ", ".join(
-        f"{sum(result.verdict is kind for result in results)} {kind.value}"
-        for kind in Verdict
-        if any(result.verdict is kind for result in results)
-    )
     seconds, calls = sum(result.seconds for result in results), sum(result.calls for result in results)
     console.print(
-        f"\n{context.name}: {verdict.value.upper()} ({counts}; {calls:,} calls in {seconds:.1f} s; "
+        f"\n{context.name}: {verdict.value.upper()} ({counted(results)}; {calls:,} calls in {seconds:.1f} s; "
         f"profile {context.profile.name}, seed {context.seed})",
         style=_STYLES[verdict],
         markup=False,
@@ -127,6 +122,12 @@ def print_results(context: Context, results: Sequence[Result], known: Mapping[st
         console.print(f"level: {awarded(results) or 'none'}", markup=False)
     if verdict is not Verdict.PASSED:
         console.print(f"again: {command(context)}", markup=False)
+
+
+def counted(results: Sequence[Result]) -> str:
+    """Return how many chapters came to what, in words."""
+    counts = {kind: sum(result.verdict is kind for result in results) for kind in Verdict}
+    return ", ".join(f"{count} {kind.value}" for kind, count in counts.items() if count)
 
 
 def command(context: Context, chapter: str = "") -> str:
@@ -173,4 +174,4 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(table)
+    Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 120).print(table)

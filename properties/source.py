@@ -119,6 +119,33 @@ def _call(operation: Operation[Any]) -> _Group:
     return _record(operation, f"stores.{PORTS[operation.store]}.{operation.call}")
 
 
+@attrs.frozen
+class Line:
+    """A step of a counterexample, in words: what was called, what the contract says, what was answered instead."""
+
+    name: str
+    source: str
+    expected: str = ""
+    answered: str = ""
+
+
+def lines(steps: Sequence[Step], answered: Outcome) -> tuple[Line, ...]:
+    """Return the steps in words; ``answered`` is what the backend gave for the last one."""
+    told = [
+        Line(step.value, step.value)
+        if isinstance(step, Aside)
+        else Line(step[0].call, _flat(_call(step[0])), _outcome(step[1]))
+        for step in steps
+    ]
+    return (*told[:-1], attrs.evolve(told[-1], answered=_outcome(answered))) if told else ()
+
+
+def _outcome(outcome: Outcome) -> str:
+    if outcome.kind is not None:
+        return f"{outcome.kind}: {outcome.message}"
+    return _flat(_listed(outcome.value) if isinstance(outcome.value, tuple) else _node(outcome.value))
+
+
 def program(calls: Sequence[Step], answered: Outcome | None, factory: str) -> str:
     """Return a test that makes the calls and asserts what the contract says of each.
 

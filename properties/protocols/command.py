@@ -1,4 +1,5 @@
-"""``mobstore protocols``: how backends commit, move by move; the wrong ways, each with a trace; the mutants.
+"""``mobstore protocols``: how backends commit, move by move; the wrong ways, each with a trace; the mutants; and
+what backends really do.
 
 The proofs are those of ``mobstore prove --only protocol``.  A wrong protocol is refuted twice: something that must
 be proved has a countermodel, and a shortest trace of few clients ends in an answer that no order of the calls
@@ -18,6 +19,8 @@ from mobstore.properties import report
 from mobstore.properties.proofs.obligation import Obligation, Replay
 from mobstore.properties.proofs.solvers import model_of, question_of
 from mobstore.properties.protocols import histories
+from mobstore.properties.protocols.binding import Holding
+from mobstore.properties.protocols.engines import holdings, wrong_holdings
 from mobstore.properties.protocols.mutation import HARMLESS, Mutant, Notice, is_disproved, mutants, notice
 from mobstore.properties.protocols.protocol import Move, Protocol
 from mobstore.properties.protocols.simulation import PROTOCOLS, of_move
@@ -70,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``mobstore protocols``."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="protocols, right or wrong (default: all)")
     parser.add_argument("--mutants", action="store_true", help="leave out one thing after the other (a minute)")
+    parser.add_argument("--backends", action="store_true", help="hold what backends really do to their protocols")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
@@ -82,6 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     named = arguments.names or (*PROTOCOLS, *WRONG)
     right = [PROTOCOLS[name] for name in named if name in PROTOCOLS]
+    if arguments.backends:
+        return _run_backends(as_json=arguments.json)
     if arguments.mutants:
         return _run_mutants(right, as_json=arguments.json)
     refutations = (refute(WRONG[name]) for name in named if name in WRONG)
@@ -146,6 +152,42 @@ def _print_json(right: Sequence[Protocol], refutations: Sequence[Refutation]) ->
         }
     )
     return int(not all(each.is_refuted for each in refutations))
+
+
+# --- backends -------------------------------------------------------------------------------------------------
+
+
+def _run_backends(*, as_json: bool) -> int:
+    right, wrong = [], []
+    for held in holdings():
+        right.append(held)
+        if not as_json:
+            print(f"{held.backend}: {held.recordings} recordings, {len(held.refusals)} refused", flush=True)
+            print("".join(f"  {why}\n" for why in held.refusals), end="")
+    for held in wrong_holdings():
+        wrong.append(held)
+        if not as_json:
+            print(f"{held.backend}: {_refused(held)}", flush=True)
+    if as_json:
+        report.print_json({"backends": list(map(_held_json, right)), "wrong": list(map(_held_json, wrong))})
+    return int(any(held.refusals for held in right) or not all(held.refusals for held in wrong))
+
+
+def _refused(held: Holding) -> str:
+    """Return how often a backend was refused, and the commonest reason."""
+    if not held.refusals:
+        return "NOT refused"
+    reasons = Counter(why.partition(": ")[2] for why in held.refusals)
+    return f"{len(held.refusals)} of {held.recordings} recordings refused: {reasons.most_common(1)[0][0]}"
+
+
+def _held_json(held: Holding) -> dict[str, object]:
+    return {
+        "backend": held.backend,
+        "protocol": held.protocol.name,
+        "recordings": held.recordings,
+        "refusals": held.refusals,
+    }
 
 
 # --- mutants --------------------------------------------------------------------------------------------------

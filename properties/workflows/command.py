@@ -24,7 +24,17 @@ from mobstore.properties.workflows.large import GROUP, UnevenSteps, large
 from mobstore.properties.workflows.workers import Outcome, expected_end, in_processes, in_threads
 from mobstore.properties.workflows.workload import Workload
 
-_COLUMNS = ("workers", "seconds", "calls", "answered false", "reads", "gave up", "attempts", "repeated", "killed")
+_COLUMNS = (
+    "workers",
+    "seconds",
+    "calls",
+    "answered false",
+    "reads",
+    "gave up",
+    "steps done by each",
+    "repeated",
+    "killed",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,5 +126,6 @@ def _outcomes(arguments: argparse.Namespace, seed: int) -> Iterator[Outcome]:
 
 def _row(outcome: Outcome) -> tuple[Any, ...]:
     counts = (outcome.counts[name] for name in ("calls", "false", "reads", "contention"))
-    figures = (*counts, outcome.attempts, outcome.repeated, outcome.killed)
-    return (outcome.workers, f"{outcome.seconds:.1f}", *(f"{figure:,}" for figure in figures))
+    shares = " + ".join(f"{share:,}" for share in outcome.shares)
+    figures = [f"{count:,}" for count in counts]
+    return (outcome.workers, f"{outcome.seconds:.1f}", *figures, shares, f"{outcome.repeated}", f"{outcome.killed}")

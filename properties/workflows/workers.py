@@ -46,6 +46,13 @@ PATIENCE: Final = 2.0
 _PAUSE: Final = 0.01
 """Seconds that a worker waits when others do what is due, and at most that it waits after contention."""
 _LONGEST: Final = 0.5
+_SLOW: Final = 0.05
+"""How likely a step takes long, at most `_LONGEST`; the others take no time."""
+_READS_APART: Final = 6
+"""How many times as long as reading the run takes a worker waits, at most, before it reads after a ``False``.
+
+While it reads, whoever is fastest goes on, so that what it read is old; else all would only read.
+"""
 
 Note = Callable[[str], None]
 
@@ -56,17 +63,27 @@ class Worker:
     Args:
         stores: the backend.
         scenario: what is done.
-        seed: of the waits after contention.
+        seed: of the waits, and of which steps take long.
         note: is told each attempt at a step before it is made.
+        slow: how likely a step takes long.
     """
 
-    def __init__(self, stores: Stores, scenario: Scenario, seed: int, note: Note = lambda _: None) -> None:
+    def __init__(
+        self,
+        stores: Stores,
+        scenario: Scenario,
+        seed: int,
+        note: Note = lambda _: None,
+        slow: float = _SLOW,
+    ) -> None:
         self.counts: Counter[str] = Counter()
         """Calls, ``reads`` of the run, commits answered ``false``, ``contention``, and ``takeovers``."""
-        self._stores, self._scenario, self._note = stores, scenario, note
+        self._stores, self._scenario, self._note, self._slow = stores, scenario, note, slow
         self._rng = random.Random(seed)  # noqa: S311 - no secret
         self._driver = Driver(scenario.flow, RUN_ID)
         self._others: dict[Place, float] = {}
+        self._reading = 0.0
+        self._was_beaten = False
 
     def run(self) -> None:
         """Create the run, unless it exists, and drive it to its end."""
@@ -103,13 +120,22 @@ class Worker:
         if isinstance(asked, Idle):
             return self._are_gone(asked.others)
         self._note(f"{asked.place.address} {asked.attempt}")
+        if self._rng.random() < self._slow:
+            time.sleep(self._rng.uniform(0, _LONGEST))
         return self._scenario.perform(asked)
 
     def _called(self, operation: Operation[Any]) -> Any:
+        reads = isinstance(operation, ops.GetRun)
+        if reads and self._was_beaten:
+            time.sleep(self._rng.uniform(0, _READS_APART * self._reading))
+        begun = time.monotonic()
         answer = self._stores.execute(operation)
+        if reads:
+            self._reading = time.monotonic() - begun
+        self._was_beaten = answer is False
         self.counts["calls"] += 1
-        self.counts["reads"] += isinstance(operation, ops.GetRun)
-        self.counts["false"] += answer is False
+        self.counts["reads"] += reads
+        self.counts["false"] += self._was_beaten
         return answer
 
     def _are_gone(self, others: Sequence[Place]) -> bool:
@@ -132,8 +158,8 @@ class Outcome:
         workers: what they were.
         seconds: how long they took.
         counts: their counts together; of processes, of those that lived to the end.
-        attempts: how many different attempts at steps were made.
-        repeated: how many were made again, and again.
+        shares: how many attempts at steps each worker made, the most first; of processes, those killed included.
+        repeated: how many attempts were made again.
         killed: how many processes were killed.
         problems: how the end is another than that of a single worker, or breaks an invariant.
     """
@@ -141,16 +167,17 @@ class Outcome:
     workers: str
     seconds: float
     counts: Counter[str]
-    attempts: int
+    shares: tuple[int, ...]
     repeated: int
     killed: int
     problems: tuple[str, ...]
 
 
 def expected_end(scenario: Scenario) -> dict[str, Any]:
-    """Return the end that a single worker comes to on the memory backend."""
+    """Return the end that a single driver comes to on the memory backend."""
     stores = memory.open()
-    Worker(stores, scenario, 0).run()
+    worker = Worker(stores, scenario, 0, slow=0)
+    worker.run()
     run = stores.runs.get_run(RUN_ID)
     assert run is not None, "it was just driven to its end"
     return end_of(run)
@@ -173,14 +200,24 @@ def _outcome(
     workers: str,
     begun: float,
     counts: Counter[str],
-    notes: Counter[str],
+    notes: Sequence[Counter[str]],
     run: MobRun | None,
     expected: dict[str, Any],
     killed: int = 0,
 ) -> Outcome:
     seconds = time.monotonic() - begun
-    repeated = notes.total() - len(notes)
-    return Outcome(workers, seconds, counts, len(notes), repeated, killed, problems_of(run, expected))
+    shares = tuple(sorted((noted.total() for noted in notes), reverse=True))
+    repeated = sum(shares) - len(set().union(*notes))
+    return Outcome(workers, seconds, counts, shares, repeated, killed, problems_of(run, expected))
+
+
+def noter(notes: Counter[str]) -> Note:
+    """Return what counts the attempts of one worker."""
+
+    def note(attempt: str) -> None:
+        notes[attempt] += 1
+
+    return note
 
 
 # --- threads ----------------------------------------------------------------------------------------------------
@@ -192,15 +229,9 @@ def in_threads(stores: Stores, scenario: Scenario, threads: int, seed: int, expe
     Raises:
         Exception: what a worker raised.
     """
-    notes: Counter[str] = Counter()
-    lock = threading.Lock()
+    notes = [Counter[str]() for _ in range(threads)]
     errors: list[BaseException] = []
-
-    def note(attempt: str) -> None:
-        with lock:
-            notes[attempt] += 1
-
-    workers = [Worker(stores, scenario, seed + number, note) for number in range(threads)]
+    workers = [Worker(stores, scenario, seed + number, noter(noted)) for number, noted in enumerate(notes)]
 
     def work(worker: Worker) -> None:
         try:
@@ -231,7 +262,7 @@ class WorkerFailed(Exception):
 def in_processes(directory: Path, steps: int, kills: int, seed: int, expected: dict[str, Any]) -> Outcome:
     """Let two processes work on one run in a file; one of them is killed again and again, and replaced.
 
-    It is killed a drawn while after it has begun to work, up to ``kills`` times, as long as the run has not ended.
+    It is killed a drawn while after it has begun, up to ``kills`` times, as long as the run has not ended.
 
     Raises:
         WorkerFailed: a process ended otherwise.
@@ -241,7 +272,7 @@ def in_processes(directory: Path, steps: int, kills: int, seed: int, expected: d
     survivor = _begin(directory, steps, seed, 0)
     victim = _begin(directory, steps, seed, 1)
     while killed < kills and survivor.poll() is None:
-        if _works(directory, 1 + killed):
+        if _has_begun(directory / f"notes-{1 + killed}"):
             time.sleep(rng.uniform(0, _LONGEST))
             killed += _killed(victim)
             victim = _begin(directory, steps, seed, 1 + killed)
@@ -254,7 +285,7 @@ def in_processes(directory: Path, steps: int, kills: int, seed: int, expected: d
         counts.update(json.loads(out))
     with sqlite.open(directory / "stores.db") as stores:
         run = stores.runs.get_run(RUN_ID)
-    notes = Counter(line for path in directory.glob("notes-*") for line in path.read_text().splitlines())
+    notes = [Counter(path.read_text().splitlines()) for path in directory.glob("notes-*")]
     return _outcome("2 processes", begun, counts, notes, run, expected, killed)
 
 
@@ -263,10 +294,9 @@ def _begin(directory: Path, steps: int, seed: int, number: int) -> subprocess.Po
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
 
 
-def _works(directory: Path, number: int) -> bool:
+def _has_begun(notes: Path) -> bool:
     """Whether a process has begun with a step."""
-    path = directory / f"notes-{number}"
-    return path.exists() and path.stat().st_size > 0
+    return notes.exists() and notes.stat().st_size > 0
 
 
 def _killed(process: subprocess.Popen[str]) -> bool:

@@ -101,7 +101,8 @@ def test_check_takes_known_failures_and_writes_reports(tmp_path, monkeypatch, ca
     monkeypatch.setattr("mobstore.properties.check.CHAPTERS", (failing, *others))
     known, out = tmp_path / "known.txt", tmp_path / "junit.xml"
     known.write_text("smoke: ticket 1\n")
-    arguments = ["check", "memory", "--profile", "quick", "--seed", "1", "--known", str(known), "--junit", str(out)]
+    chosen = ["--chapter", "smoke", "--chapter", "handles", "--profile", "quick", "--seed", "1"]
+    arguments = ["check", "memory", *chosen, "--known", str(known), "--junit", str(out)]
     assert cli.main(arguments) == 0
     said = capsys.readouterr().out
     assert "known to fail: smoke: ticket 1" in said

@@ -10,16 +10,30 @@ from collections import Counter
 import attrs
 import pytest
 
+from mobstore.backends.sqlite import SqliteEngine
 from mobstore.model import ROWS
 from mobstore.model import operations as ops
-from mobstore.properties import cli, comparisons, cursors, handles, identifiers, pools, roundtrip, rows, smoke
+from mobstore.properties import (
+    alarms,
+    cli,
+    comparisons,
+    cursors,
+    handles,
+    identifiers,
+    pools,
+    roundtrip,
+    rows,
+    smoke,
+)
+from mobstore.properties.alarms import DRAW_NOTHING
 from mobstore.properties.cases import Case, try_cases
 from mobstore.properties.chapters import CHAPTERS
-from mobstore.properties.menagerie import DRAW_NOTHING, reject
+from mobstore.properties.menagerie import reject
 from mobstore.properties.mutants import MUTANTS
 from mobstore.properties.scenarios import Unexpected, expect
 from mobstore.properties.subject import ManualClock, MemoryFactory, call_port, outcome_of
-from mobstore.properties.zoo import BY_HAND, ZOO, Kind
+from mobstore.properties.zoo import BY_HAND, ZOO, Kind, files
+from mobstore.properties.zoo.elsewhere import EXHIBITS
 
 OF_ROWS = [name for name in ZOO if name not in BY_HAND]
 EVERY = {Kind.MEMORY_ROW: 7, Kind.SQLITE_ROW: 29}
@@ -47,6 +61,42 @@ def test_a_broken_backend_is_one_that_its_author_may_take_for_right(name):
         right += outcome_of(lambda: call_port(stores, call)).kind is None  # noqa: B023
     factory.destroy()
     assert right > len(smoke.EXECUTED) / 2
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, exhibit in EXHIBITS.items() if exhibit.by in ("schedules", "files")]
+)
+def test_a_broken_backend_that_no_chapter_opens_is_found_out(name):
+    """By a schedule, or by what it does with its file; power cuts and interrupts are tested where they are made."""
+    found = reject(name, 0)
+    assert found.is_rejected, found.mistake
+    assert found.own.counterexample
+
+
+def test_our_sqlite_backend_treats_its_file_rightly():
+    assert files.find_out(SqliteEngine) == ("", 0)
+
+
+def test_names_are_given_once():
+    """Among those of chapters, and those that are found out by other means."""
+    assert not set(EXHIBITS) & set(ZOO)
+
+
+def test_a_right_backend_is_not_rejected(capsys, monkeypatch):
+    """And what is rejected is told, with its proof."""
+    names = {"smoke", "cursors", "refines-spec"}
+    monkeypatch.setattr(alarms, "CHAPTERS", [chapter for chapter in CHAPTERS if chapter.name in names])
+    trials = [alarms.try_backend(backend, 1, everything=True) for backend in alarms.BACKENDS]
+    assert [(trial.chapters, trial.exceptions) for trial in trials] == [(3, ()), (3, ())]
+    assert alarms.try_backend("memory", 2, everything=False).chapters == 1
+    monkeypatch.setattr(alarms, "factory_of", lambda _: ZOO["clear-keeps-cursors"])
+    wrong = alarms.try_backend("memory", 1, everything=True)
+    assert [result.chapter for result in wrong.exceptions] == ["cursors"]
+    alarms._tell(wrong, quiet=False)
+    alarms._sum_up([*trials, wrong])
+    told = capsys.readouterr()
+    assert "failed cursors" in told.out
+    assert "stores.events.clear()" in told.err
 
 
 def test_there_are_enough_of_them():
