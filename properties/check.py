@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from mobstore.backends.capabilities import Capabilities
 from mobstore.backends.wire import ProgramFailure
 from mobstore.properties import report
-from mobstore.properties.chapters import CHAPTERS, Chapter, Context, Result, Verdict
-from mobstore.properties.concurrency import chapters as concurrent
+from mobstore.properties.catalogue import CHAPTERS
+from mobstore.properties.chapters import Chapter, Context, Result, Verdict
 from mobstore.properties.refinement import PROFILES
 from mobstore.properties.subject import (
     Factory,
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Check the backend and return the exit code."""
     try:
         make = factory_of(arguments.backend)
-        chapters = _chosen(arguments.chapter, (*CHAPTERS, *concurrent.chapters_of(make())))
+        chapters = _chosen(arguments.chapter, CHAPTERS)
         capabilities = _declared(make)
     except (UnknownBackend, LookupError, TypeError, ProgramFailure) as error:
         print(f"mobstore check: {error}", file=sys.stderr)

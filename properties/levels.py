@@ -11,7 +11,9 @@ import enum
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from mobstore.properties.chapters import CHAPTERS, Result, Verdict
+from mobstore.properties.catalogue import CHAPTERS
+from mobstore.properties.chapters import Result, Verdict
+from mobstore.properties.concurrency.chapters import AT_ONCE
 
 
 class Level(enum.IntEnum):
@@ -44,7 +46,7 @@ _ANSWERS: Final = (
 )
 _OTHERS: Final = {
     **dict.fromkeys(_ANSWERS, Level.ANSWERS),
-    "threads": Level.CONCURRENT,
+    **dict.fromkeys(("threads", *(chapter.name for chapter in AT_ONCE)), Level.CONCURRENT),
     "crashes": Level.DURABLE,
 }
 

@@ -15,7 +15,8 @@ import attrs
 import pytest
 
 from mobstore.properties import report
-from mobstore.properties.chapters import CHAPTERS, Chapter, Context, Verdict
+from mobstore.properties.catalogue import CHAPTERS
+from mobstore.properties.chapters import Chapter, Context, Verdict
 from mobstore.properties.pytest_plugin import RESULT, profile_of, seed_of
 from mobstore.properties.refinement import PROFILES
 from mobstore.properties.subject import Factory, adapted, capabilities_of, factory_source

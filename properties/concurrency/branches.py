@@ -9,13 +9,15 @@ from __future__ import annotations
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import attrs
 import hypothesis
 from hypothesis import strategies as st
 
+from mobstore.backends.capabilities import FULL, Capabilities
+from mobstore.model import operations as ops
 from mobstore.properties.concurrency.driving import Face, can_fork, drive, script
 from mobstore.properties.linearizability import Answer, Event, History, Limit, Proof, Verdict, check
 from mobstore.properties.linearizability import Outcome as Known
@@ -27,7 +29,7 @@ from mobstore.properties.schedules.exploration import scenario_of, steps_of
 from mobstore.properties.schedules.scenario import NOW, Scenario
 from mobstore.properties.schedules.table import Columns, scenario_lines
 from mobstore.properties.shrinking import Steps, shrink
-from mobstore.properties.subject import Factory, ManualClock, call_port, outcome_of
+from mobstore.properties.subject import Factory, ManualClock, call_port, capabilities_of, outcome_of
 
 CALLERS: Final = 3
 ROUNDS: Final = 100
@@ -116,7 +118,8 @@ def run_once(factory: Factory, face: Face, scenario: Scenario) -> Run:
             outcome_of(lambda: call_port(stores, operation))  # noqa: B023
         events = drive(face, factory, clock, [script(calls) for calls in scenario.clients], stores)
         after = max((event.time or 0 for event in events), default=0)
-        for place, operation in enumerate(scenario.observations(), 1):
+        looks = [read for read in scenario.observations() if not capabilities_of(factory).lacks(read)]
+        for place, operation in enumerate(looks, 1):
             outcome = outcome_of(lambda: call_port(stores, operation))  # noqa: B023
             events.append(Event(LOOKS_ON, None, operation.call, operation, time=after + 2 * place))
             answered = Event(LOOKS_ON, Known.OK, operation.call, operation, None, outcome, after + 2 * place + 1)
@@ -150,40 +153,66 @@ def repeat(make: Callable[[], Factory], face: Face, scenario: Scenario, *, times
 
 @attrs.define
 class Tried:
-    """What trying came to: the runs, their calls, how often each call overlapped another, and a failure."""
+    """What trying came to: the runs, their calls, how often each call overlapped another, and a failure.
 
-    runs: int
-    calls: int
-    overlapped: Counter[str]
-    failure: Failure | None
+    ``due`` are the changing calls by their rule group, those that the backend has.
+    """
+
+    due: Mapping[str, Sequence[Kind]]
+    runs: int = 0
+    calls: int = 0
+    overlapped: Counter[str] = attrs.field(factory=Counter)
+    failure: Failure | None = None
+
+    def left(self) -> list[tuple[str, list[Kind]]]:
+        """Return the rule groups with the calls that never overlapped another, where there are any."""
+        found = [
+            (group, [kind for kind in kinds if not self.overlapped[kind.call]]) for group, kinds in self.due.items()
+        ]
+        return [(group, kinds) for group, kinds in found if kinds]
 
     @property
     def missed(self) -> list[str]:
         """The changing calls that never overlapped another."""
-        return sorted({kind.call for kinds in GROUPS.values() for kind in kinds} - set(self.overlapped))
+        return sorted({kind.call for _, kinds in self.left() for kind in kinds})
 
 
-def try_branches(make: Callable[[], Factory], face: Face, examples: int, seed: int) -> Tried:
+def due_of(capabilities: Capabilities) -> Mapping[str, Sequence[Kind]]:
+    """Return the changing calls that a backend has, by rule group; without creating runs there are none on runs."""
+    there = {group: [kind for kind in kinds if not capabilities.lacks(kind)] for group, kinds in GROUPS.items()}
+    return {
+        group: kinds
+        for group, kinds in there.items()
+        if kinds and (ops.CreateRun in kinds or kinds[0].store != "run")
+    }
+
+
+def try_branches(
+    make: Callable[[], Factory], face: Face, examples: int, seed: int, capabilities: Capabilities = FULL
+) -> Tried:
     """Draw branches of every rule group, and shrink a failure.
 
     Calls that never overlapped another are drawn again among themselves, round by round, while there is time.
     """
-    tried, until = Tried(0, 0, Counter(), None), time.monotonic() + _DRAWING
+    tried, until = Tried(due_of(capabilities)), time.monotonic() + _DRAWING
     for attempt in range(ROUNDS):
-        missed = set(tried.missed)
-        work = [(group, [kind for kind in kinds if kind.call in missed]) for group, kinds in GROUPS.items()]
-        work = [(group, kinds) for group, kinds in work if kinds]
-        if not work or time.monotonic() > until:
+        left = tried.left()
+        if not left or time.monotonic() > until:
             break
-        tried.failure = _draw(make, face, _scenarios(work, again=attempt > 0), examples, seed + attempt, tried)
+        drawn = _scenarios(left, capabilities, again=attempt > 0)
+        tried.failure = _draw(make, face, drawn, examples, seed + attempt, tried)
         if tried.failure is not None:
             tried.failure = simpler(make, tried.failure)
             break
     return tried
 
 
-def _scenarios(work: Sequence[tuple[str, Sequence[Kind]]], *, again: bool) -> st.SearchStrategy[Scenario]:
-    return st.sampled_from(work).flatmap(lambda part: scenarios(part[0], CALLERS, part[1] if again else ()))
+def _scenarios(
+    left: Sequence[tuple[str, Sequence[Kind]]], capabilities: Capabilities, *, again: bool
+) -> st.SearchStrategy[Scenario]:
+    return st.sampled_from(left).flatmap(
+        lambda part: scenarios(part[0], CALLERS, part[1] if again else (), capabilities)
+    )
 
 
 def _draw(
@@ -236,7 +265,6 @@ def simpler(make: Callable[[], Factory], failure: Failure) -> Failure:
     return best
 
 
-def faces_of(factory: Factory) -> Sequence[Face]:
-    """Return who can call: processes only where the factory says that they share its storage."""
-    processes = getattr(factory, "processes", False) and can_fork()
-    return [face for face in Face if face is not Face.PROCESSES or processes]
+def can_call(factory: Factory, face: Face) -> bool:
+    """Whether there can be such callers: processes only where the factory says that they share its storage."""
+    return face is not Face.PROCESSES or (getattr(factory, "processes", False) and can_fork())

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from mobstore.properties.chapters import Chapter, Context, Finding
 from mobstore.properties.concurrency import branches, stress
-from mobstore.properties.concurrency.branches import faces_of, try_branches
+from mobstore.properties.concurrency.branches import can_call, try_branches
 from mobstore.properties.concurrency.driving import Face
 from mobstore.properties.refinement import Profile
-from mobstore.properties.subject import Factory
 
 _EXAMPLES: Final = 4
 """One round of branches for so many of a profile's examples."""
@@ -22,11 +21,23 @@ def _examples(profile: Profile) -> int:
     return profile.examples // _EXAMPLES
 
 
+def _only_if_possible(face: Face, check: Callable[[Context], Finding]) -> Callable[[Context], Finding]:
+    def possible(context: Context) -> Finding:
+        if can_call(context.make(), face):
+            return check(context)
+        return Finding(0, not_applicable="the factory does not say that processes share its storage", excused=True)
+
+    return possible
+
+
 def _branches(face: Face) -> Callable[[Context], Finding]:
     def check(context: Context) -> Finding:
-        tried = try_branches(context.make, face, _examples(context.profile), context.seed)
-        if tried.failure is not None:
-            return Finding(tried.calls, tried.failure.reason, "", tried.failure.program(context.source))
+        examples = _examples(context.profile)
+        tried = try_branches(context.make, face, examples, context.seed, context.capabilities)
+        failure = tried.failure
+        if failure is not None:
+            calls = len(failure.scenario.calls)
+            return Finding(tried.calls, failure.reason, "", failure.program(context.source), calls)
         doubt = f"never overlapped another call: {', '.join(tried.missed)}" if tried.missed else ""
         return Finding(tried.calls, doubt=doubt)
 
@@ -35,9 +46,10 @@ def _branches(face: Face) -> Callable[[Context], Finding]:
 
 def _stress(face: Face) -> Callable[[Context], Finding]:
     def check(context: Context) -> Finding:
-        found = stress.stress(context.make, face, _CALLS * context.profile.examples, context.seed)
+        calls = _CALLS * context.profile.examples
+        found = stress.stress(context.make, face, calls, context.seed, context.capabilities)
         failure, _, table = found.failure.partition("\n")
-        return Finding(found.calls, failure, found.doubt, table)
+        return Finding(found.calls, failure, found.doubt, table, found.length)
 
     return check
 
@@ -47,7 +59,7 @@ def _branches_chapter(face: Face) -> Chapter:
         f"branches-{face}",
         f"calls of {face.shown} are as if they came one after the other",
         lambda profile: f"{branches.CALLERS} {face.shown}, rounds of {_examples(profile)} drawn beginnings",
-        _branches(face),
+        _only_if_possible(face, _branches(face)),
     )
 
 
@@ -56,13 +68,10 @@ def _stress_chapter(face: Face) -> Chapter:
         f"stress-{face}",
         f"so is a long run of {face.shown}",
         lambda profile: f"{stress.CALLERS} {face.shown}, {_CALLS * profile.examples:,} calls on two runs",
-        _stress(face),
+        _only_if_possible(face, _stress(face)),
+        stress.NEEDS,
     )
 
 
-_CHAPTERS: Final = {face: (_branches_chapter(face), _stress_chapter(face)) for face in Face}
-
-
-def chapters_of(factory: Factory) -> Sequence[Chapter]:
-    """Return the chapters that a backend has; those of processes only if it says that they share its storage."""
-    return [chapter for face in faces_of(factory) for chapter in _CHAPTERS[face]]
+AT_ONCE: Final = tuple(chapter(face) for face in Face for chapter in (_branches_chapter, _stress_chapter))
+"""The chapters."""

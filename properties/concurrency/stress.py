@@ -10,12 +10,13 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Final
 
 import attrs
 
+from mobstore.backends.capabilities import FULL, Capabilities
 from mobstore.model import (
     FrameSnapshot,
     LoopIterationLedgerEntry,
@@ -35,7 +36,7 @@ from mobstore.model.wrappers import ROWS, Absent, Cell, Equals, Row
 from mobstore.properties import pools
 from mobstore.properties.concurrency.branches import in_short, overlapping, timeline
 from mobstore.properties.concurrency.driving import Caller, Face, drive
-from mobstore.properties.linearizability import History, Limit, Verdict, check
+from mobstore.properties.linearizability import History, Limit, check
 from mobstore.properties.linearizability import Outcome as Known
 from mobstore.properties.linearizability.history import history_of
 from mobstore.properties.linearizability.stores import StoreModel, outcome_in
@@ -76,8 +77,8 @@ _WORK: Final[Mapping[RunId, tuple[_Kind, ...]]] = {
     _FLOW_RUN.run_id: _kinds(lambda cells: Cell.FLOW_STATE in cells),
     _FRAME_RUN.run_id: _kinds(lambda cells: cells == {Cell.FRAME}),
 }
-KINDS: Final = frozenset(kind.row.name for kinds in _WORK.values() for kind in kinds)
-"""The calls that are made, beside reading the run."""
+NEEDS: Final = ("run.create_run", "run.get_run")
+"""The calls without which nothing can be made."""
 
 _FRAME_ID: Final = "root"
 _LOOP_ID: Final = "root::n"
@@ -111,20 +112,26 @@ def call_of(row: Row, run: MobRun, number: int) -> Operation[Any]:
     return row.operation(**{name: arguments[name] for name in row.operation.parameters()})
 
 
-def caller(number: int, calls: int, seed: int) -> Caller:
+def kinds_of(run_id: RunId, capabilities: Capabilities) -> list[_Kind]:
+    """Return the calls that are made on a run, beside reading it, as far as the backend has them."""
+    return [kind for kind in _WORK[run_id] if not capabilities.lacks(kind.row.operation)]
+
+
+def caller(number: int, calls: int, seed: int, capabilities: Capabilities = FULL) -> Caller:
     """Return a caller that reads runs and changes them, again and again; its number makes unique what it writes."""
     rng = random.Random(seed * 1000 + number)  # noqa: S311 - a seed makes it again
     state = state_after(_BEGINNING)
+    work = {run_id: kinds for run_id in _WORK if (kinds := kinds_of(run_id, capabilities))}
     read: set[RunId] = set()
-    for made in range(calls):
-        run_id = rng.choices((_FLOW_RUN.run_id, _FRAME_RUN.run_id), (3, 1))[0]
+    for made in range(calls if work else 0):
+        run_id = rng.choices(list(work), [_SHARES[run_id] for run_id in work])[0]
         if run_id not in read or rng.random() < _READS:
             outcome = yield ops.GetRun(run_id)
             if outcome is not None and outcome.value is not None:
                 state = _with_run(state, outcome.value)
                 read.add(run_id)
             continue
-        kinds = _WORK[run_id]
+        kinds = work[run_id]
         (kind,) = rng.choices(kinds, [kind.weight for kind in kinds])
         operation = call_of(kind.row, state.run.runs[run_id], number * _MOST_CALLS + made + 1)
         if (outcome := (yield operation)) is not None and outcome.value is True:
@@ -135,6 +142,7 @@ def caller(number: int, calls: int, seed: int) -> Caller:
 
 
 _READS: Final = 0.1
+_SHARES: Final = {_FLOW_RUN.run_id: 3, _FRAME_RUN.run_id: 1}
 _MOST_CALLS: Final = 1_000_000
 
 
@@ -150,16 +158,18 @@ class Stressed:
     """What long runs came to.
 
     Attributes:
+        due: the kinds of calls that should succeed.
         calls: those that were made.
         overlapping: those that overlapped a call of another caller.
         unknown: those of which nobody knows whether they happened.
         succeeded: how often each kind of call answered ``True``.
         decided_by: the classes that the histories fell in.
         seconds: what the checker took.
-        failure: what is wrong.
+        failure: what is wrong, and by how many calls that shows (``length``).
         undecided: the bound that the checker reached.
     """
 
+    due: frozenset[str]
     calls: int = 0
     overlapping: int = 0
     unknown: int = 0
@@ -167,6 +177,7 @@ class Stressed:
     decided_by: set[str] = attrs.field(factory=set)
     seconds: float = 0.0
     failure: str = ""
+    length: int = 0
     undecided: str = ""
 
     def add(self, history: History) -> None:
@@ -180,13 +191,17 @@ class Stressed:
         rows = zip(history.f, history.answer, history.outcome, strict=True)
         self.succeeded.update(f for f, answer, known in rows if known is Known.OK and answer.value is True)
         self.decided_by |= set(verdict.decided_by)
-        self.failure = _failure(history, verdict)
+        proof = None if verdict.first_failure is None else verdict.first_failure.proof
+        if proof is not None:
+            self.length = len(proof.rows)
+            few = history.take(proof.rows[:_SHOWN])
+            self.failure = f"{in_short(proof)}\n{timeline(few)}"
         self.undecided = ", ".join(str(each.bound) for each in verdict.objects if each.bound is not None)
 
     @property
     def missed(self) -> list[str]:
         """The calls that never succeeded."""
-        return sorted(KINDS - set(self.succeeded))
+        return sorted(self.due - set(self.succeeded))
 
     @property
     def doubt(self) -> str:
@@ -201,40 +216,37 @@ class Stressed:
         return f"decided by {', '.join(searched)}, not in polynomial time" if searched else ""
 
 
-def stress(make: Callable[[], Factory], face: Face, calls: int, seed: int) -> Stressed:
+def stress(
+    make: Callable[[], Factory], face: Face, calls: int, seed: int, capabilities: Capabilities = FULL
+) -> Stressed:
     """Let `CALLERS` callers make so many calls together on a new storage, and judge.
 
-    Where some kind of call never succeeded it is done again, up to `ROUNDS` times.
+    Where some kind of call never succeeded, or none overlapped, it is done again while there is time.
     """
-    found = Stressed()
+    due = frozenset(kind.row.name for run_id in _WORK for kind in kinds_of(run_id, capabilities))
+    found, until = Stressed(due), time.monotonic() + _LASTING
     for attempt in range(ROUNDS):
-        found.add(_history(make(), face, calls, seed + attempt))
-        if found.failure or found.undecided or not found.missed:
+        callers = [caller(number, calls // CALLERS, seed + attempt, capabilities) for number in range(CALLERS)]
+        found.add(_history(make(), face, callers))
+        if found.failure or found.undecided or not found.doubt or time.monotonic() > until:
             break
     return found
 
 
-ROUNDS: Final = 6
+ROUNDS: Final = 100
+_LASTING: Final = 15.0
+"""Seconds after which no further round begins."""
 
 
-def _history(factory: Factory, face: Face, calls: int, seed: int) -> History:
+def _history(factory: Factory, face: Face, callers: Sequence[Caller]) -> History:
     clock = ManualClock()
     try:
         stores = factory.open(clock)
         for operation in _BEGINNING:
             outcome_of(lambda: call_port(stores, operation))  # noqa: B023
-        callers = [caller(number, calls // CALLERS, seed) for number in range(CALLERS)]
         return history_of(drive(face, factory, clock, callers, stores))
     finally:
         factory.destroy()
-
-
-def _failure(history: History, verdict: Verdict) -> str:
-    found = verdict.first_failure
-    if found is None or found.proof is None:
-        return ""
-    few = history.take(found.proof.rows[:_SHOWN])
-    return f"{in_short(found.proof)}\n{timeline(few)}"
 
 
 _SHOWN: Final = 12

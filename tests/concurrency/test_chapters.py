@@ -5,17 +5,18 @@ import time
 import pytest
 
 from mobstore.backends._stores import Stores
+from mobstore.backends.capabilities import Capabilities
 from mobstore.backends.memory import MemoryEngine
 from mobstore.backends.sqlite import HANDLERS, SqliteEngine
 from mobstore.backends.sqlite._session import Session
 from mobstore.properties import cli
 from mobstore.properties.chapters import Context, Verdict
-from mobstore.properties.concurrency.chapters import chapters_of
+from mobstore.properties.concurrency.chapters import AT_ONCE
 from mobstore.properties.refinement import PROFILES, Profile
 from mobstore.properties.schedules import RACES
 from mobstore.properties.subject import MemoryFactory, SqliteFactory
 
-CHAPTERS = {chapter.name: chapter for chapter in chapters_of(SqliteFactory())}
+CHAPTERS = {chapter.name: chapter for chapter in AT_ONCE}
 
 
 class Blinking(MemoryEngine):
@@ -75,9 +76,34 @@ def test_every_chapter_has_a_broken_twin():
 
 
 def test_a_backend_in_memory_has_no_processes():
-    names = [chapter.name for chapter in chapters_of(MemoryFactory())]
-    assert len(names) == 6
-    assert not any("processes" in name for name in names)
+    """And need have none for its level."""
+    context = Context(MemoryFactory, "memory", "MemoryFactory()", Profile("test", 4, 30), 1)
+    for name in ("branches-processes", "stress-processes"):
+        result = CHAPTERS[name].run(context)
+        assert (result.verdict, result.excused) == (Verdict.NOT_APPLICABLE, True)
+
+
+class Refusing(MemoryFactory):
+    """Refuses two wrappers and is yet to delete specs."""
+
+    capabilities = Capabilities(refused={"cas_start_loop", "cas_frame_state"}, not_yet={"spec.delete_spec"})
+
+    def open(self, clock):
+        if self._stores is None:
+            self._stores = Stores(RefusingEngine(clock))
+        return super().open(clock)
+
+
+class RefusingEngine(MemoryEngine):
+    def execute(self, operation):
+        assert not Refusing.capabilities.lacks(operation), f"{operation.call} must not be made"
+        return super().execute(operation)
+
+
+@pytest.mark.parametrize("name", ["branches-threads", "stress-threads"])
+def test_what_a_backend_refuses_is_not_asked_of_it(name):
+    context = Context(Refusing, "r", "X()", Profile("test", 40, 30), 1, Refusing.capabilities)
+    assert CHAPTERS[name].run(context).verdict is Verdict.PASSED
 
 
 def test_what_reached_too_little_is_unknown(monkeypatch):
