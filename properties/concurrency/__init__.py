@@ -1,6 +1,6 @@
 """Calls at once on real backends: threads, handles, processes and asyncio tasks, judged by the checker."""
 
-from mobstore.properties.concurrency.branches import Failure, Run, Tried, can_call, repeat, run_once, try_branches
+from mobstore.properties.concurrency.branches import Failure, Run, Tried, faces_of, repeat, run_once, try_branches
 from mobstore.properties.concurrency.driving import Face, ProcessFailed, can_fork
 
 __all__ = [
@@ -9,8 +9,8 @@ __all__ = [
     "ProcessFailed",
     "Run",
     "Tried",
-    "can_call",
     "can_fork",
+    "faces_of",
     "repeat",
     "run_once",
     "try_branches",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import attrs
@@ -17,7 +17,6 @@ import hypothesis
 from hypothesis import strategies as st
 
 from mobstore.backends.capabilities import FULL, Capabilities
-from mobstore.model import operations as ops
 from mobstore.properties.concurrency.driving import Face, can_fork, drive, script
 from mobstore.properties.linearizability import Answer, Event, History, Limit, Proof, Verdict, check
 from mobstore.properties.linearizability import Outcome as Known
@@ -155,36 +154,19 @@ def repeat(make: Callable[[], Factory], face: Face, scenario: Scenario, *, times
 class Tried:
     """What trying came to: the runs, their calls, how often each call overlapped another, and a failure.
 
-    ``due`` are the changing calls by their rule group, those that the backend has.
+    ``there`` are the changing calls that the backend has.
     """
 
-    due: Mapping[str, Sequence[Kind]]
-    runs: int = 0
-    calls: int = 0
-    overlapped: Counter[str] = attrs.field(factory=Counter)
-    failure: Failure | None = None
-
-    def left(self) -> list[tuple[str, list[Kind]]]:
-        """Return the rule groups with the calls that never overlapped another, where there are any."""
-        found = [
-            (group, [kind for kind in kinds if not self.overlapped[kind.call]]) for group, kinds in self.due.items()
-        ]
-        return [(group, kinds) for group, kinds in found if kinds]
+    runs: int
+    calls: int
+    overlapped: Counter[str]
+    failure: Failure | None
+    there: frozenset[str]
 
     @property
     def missed(self) -> list[str]:
-        """The changing calls that never overlapped another."""
-        return sorted({kind.call for _, kinds in self.left() for kind in kinds})
-
-
-def due_of(capabilities: Capabilities) -> Mapping[str, Sequence[Kind]]:
-    """Return the changing calls that a backend has, by rule group; without creating runs there are none on runs."""
-    there = {group: [kind for kind in kinds if not capabilities.lacks(kind)] for group, kinds in GROUPS.items()}
-    return {
-        group: kinds
-        for group, kinds in there.items()
-        if kinds and (ops.CreateRun in kinds or kinds[0].store != "run")
-    }
+        """The changing calls that are there and never overlapped another."""
+        return sorted(self.there - set(self.overlapped))
 
 
 def try_branches(
@@ -192,14 +174,18 @@ def try_branches(
 ) -> Tried:
     """Draw branches of every rule group, and shrink a failure.
 
-    Calls that never overlapped another are drawn again among themselves, round by round, while there is time.
+    What ``capabilities`` lack is not called.  Calls that never overlapped another are drawn again among
+    themselves, round by round, while there is time.
     """
-    tried, until = Tried(due_of(capabilities)), time.monotonic() + _DRAWING
+    there = frozenset(kind.call for kinds in GROUPS.values() for kind in kinds if not capabilities.lacks(kind))
+    tried, until = Tried(0, 0, Counter(), None, there), time.monotonic() + _DRAWING
     for attempt in range(ROUNDS):
-        left = tried.left()
-        if not left or time.monotonic() > until:
+        missed = set(tried.missed)
+        work = [(group, [kind for kind in kinds if kind.call in missed]) for group, kinds in GROUPS.items()]
+        work = [(group, kinds) for group, kinds in work if kinds]
+        if not work or time.monotonic() > until:
             break
-        drawn = _scenarios(left, capabilities, again=attempt > 0)
+        drawn = _scenarios(work, again=attempt > 0).map(lambda scenario: scenario.without(capabilities.lacks))
         tried.failure = _draw(make, face, drawn, examples, seed + attempt, tried)
         if tried.failure is not None:
             tried.failure = simpler(make, tried.failure)
@@ -207,12 +193,8 @@ def try_branches(
     return tried
 
 
-def _scenarios(
-    left: Sequence[tuple[str, Sequence[Kind]]], capabilities: Capabilities, *, again: bool
-) -> st.SearchStrategy[Scenario]:
-    return st.sampled_from(left).flatmap(
-        lambda part: scenarios(part[0], CALLERS, part[1] if again else (), capabilities)
-    )
+def _scenarios(work: Sequence[tuple[str, Sequence[Kind]]], *, again: bool) -> st.SearchStrategy[Scenario]:
+    return st.sampled_from(work).flatmap(lambda part: scenarios(part[0], CALLERS, part[1] if again else ()))
 
 
 def _draw(
@@ -265,6 +247,7 @@ def simpler(make: Callable[[], Factory], failure: Failure) -> Failure:
     return best
 
 
-def can_call(factory: Factory, face: Face) -> bool:
-    """Whether there can be such callers: processes only where the factory says that they share its storage."""
-    return face is not Face.PROCESSES or (getattr(factory, "processes", False) and can_fork())
+def faces_of(factory: Factory) -> Sequence[Face]:
+    """Return who can call: processes only where the factory says that they share its storage."""
+    processes = getattr(factory, "processes", False) and can_fork()
+    return [face for face in Face if face is not Face.PROCESSES or processes]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -77,8 +77,8 @@ _WORK: Final[Mapping[RunId, tuple[_Kind, ...]]] = {
     _FLOW_RUN.run_id: _kinds(lambda cells: Cell.FLOW_STATE in cells),
     _FRAME_RUN.run_id: _kinds(lambda cells: cells == {Cell.FRAME}),
 }
-NEEDS: Final = ("run.create_run", "run.get_run")
-"""The calls without which nothing can be made."""
+KINDS: Final = frozenset(kind.row.name for kinds in _WORK.values() for kind in kinds)
+"""The calls that are made, beside reading the run."""
 
 _FRAME_ID: Final = "root"
 _LOOP_ID: Final = "root::n"
@@ -112,26 +112,26 @@ def call_of(row: Row, run: MobRun, number: int) -> Operation[Any]:
     return row.operation(**{name: arguments[name] for name in row.operation.parameters()})
 
 
-def kinds_of(run_id: RunId, capabilities: Capabilities) -> list[_Kind]:
-    """Return the calls that are made on a run, beside reading it, as far as the backend has them."""
-    return [kind for kind in _WORK[run_id] if not capabilities.lacks(kind.row.operation)]
+def caller(number: int, calls: int, seed: int, there: Collection[str] = KINDS) -> Caller:
+    """Return a caller that reads runs and changes them, again and again, by the kinds of calls that are there.
 
-
-def caller(number: int, calls: int, seed: int, capabilities: Capabilities = FULL) -> Caller:
-    """Return a caller that reads runs and changes them, again and again; its number makes unique what it writes."""
+    Its number makes unique what it writes.
+    """
     rng = random.Random(seed * 1000 + number)  # noqa: S311 - a seed makes it again
     state = state_after(_BEGINNING)
-    work = {run_id: kinds for run_id in _WORK if (kinds := kinds_of(run_id, capabilities))}
     read: set[RunId] = set()
-    for made in range(calls if work else 0):
-        run_id = rng.choices(list(work), [_SHARES[run_id] for run_id in work])[0]
+    for made in range(calls):
+        run_id = rng.choices((_FLOW_RUN.run_id, _FRAME_RUN.run_id), (3, 1))[0]
         if run_id not in read or rng.random() < _READS:
             outcome = yield ops.GetRun(run_id)
             if outcome is not None and outcome.value is not None:
                 state = _with_run(state, outcome.value)
                 read.add(run_id)
             continue
-        kinds = work[run_id]
+        kinds = [kind for kind in _WORK[run_id] if kind.row.name in there]
+        if not kinds:
+            read.discard(run_id)
+            continue
         (kind,) = rng.choices(kinds, [kind.weight for kind in kinds])
         operation = call_of(kind.row, state.run.runs[run_id], number * _MOST_CALLS + made + 1)
         if (outcome := (yield operation)) is not None and outcome.value is True:
@@ -142,7 +142,6 @@ def caller(number: int, calls: int, seed: int, capabilities: Capabilities = FULL
 
 
 _READS: Final = 0.1
-_SHARES: Final = {_FLOW_RUN.run_id: 3, _FRAME_RUN.run_id: 1}
 _MOST_CALLS: Final = 1_000_000
 
 
@@ -158,7 +157,7 @@ class Stressed:
     """What long runs came to.
 
     Attributes:
-        due: the kinds of calls that should succeed.
+        there: the kinds of calls that the backend has.
         calls: those that were made.
         overlapping: those that overlapped a call of another caller.
         unknown: those of which nobody knows whether they happened.
@@ -169,7 +168,7 @@ class Stressed:
         undecided: the bound that the checker reached.
     """
 
-    due: frozenset[str]
+    there: frozenset[str] = attrs.field(default=frozenset(), kw_only=True)
     calls: int = 0
     overlapping: int = 0
     unknown: int = 0
@@ -194,14 +193,13 @@ class Stressed:
         proof = None if verdict.first_failure is None else verdict.first_failure.proof
         if proof is not None:
             self.length = len(proof.rows)
-            few = history.take(proof.rows[:_SHOWN])
-            self.failure = f"{in_short(proof)}\n{timeline(few)}"
+            self.failure = f"{in_short(proof)}\n{timeline(history.take(proof.rows[:_SHOWN]))}"
         self.undecided = ", ".join(str(each.bound) for each in verdict.objects if each.bound is not None)
 
     @property
     def missed(self) -> list[str]:
         """The calls that never succeeded."""
-        return sorted(self.due - set(self.succeeded))
+        return sorted(self.there - set(self.succeeded))
 
     @property
     def doubt(self) -> str:
@@ -221,29 +219,30 @@ def stress(
 ) -> Stressed:
     """Let `CALLERS` callers make so many calls together on a new storage, and judge.
 
-    Where some kind of call never succeeded, or none overlapped, it is done again while there is time.
+    Where some kind of call never succeeded, or no two overlapped, it is done again, up to `ROUNDS` times; with
+    twice as many calls where none overlapped: on a busy machine a caller may be done before the next one begins.
+    What ``capabilities`` lack is not called.
     """
-    due = frozenset(kind.row.name for run_id in _WORK for kind in kinds_of(run_id, capabilities))
-    found, until = Stressed(due), time.monotonic() + _LASTING
+    found = Stressed(there=frozenset(kind for kind in KINDS if f"run.{kind}" not in capabilities.lacking))
     for attempt in range(ROUNDS):
-        callers = [caller(number, calls // CALLERS, seed + attempt, capabilities) for number in range(CALLERS)]
-        found.add(_history(make(), face, callers))
-        if found.failure or found.undecided or not found.doubt or time.monotonic() > until:
+        found.add(_history(make(), face, calls, seed + attempt, found.there))
+        if found.failure or found.undecided or (found.overlapping and not found.missed):
             break
+        if not found.overlapping:
+            calls *= 2
     return found
 
 
-ROUNDS: Final = 100
-_LASTING: Final = 15.0
-"""Seconds after which no further round begins."""
+ROUNDS: Final = 6
 
 
-def _history(factory: Factory, face: Face, callers: Sequence[Caller]) -> History:
+def _history(factory: Factory, face: Face, calls: int, seed: int, there: Collection[str]) -> History:
     clock = ManualClock()
     try:
         stores = factory.open(clock)
         for operation in _BEGINNING:
             outcome_of(lambda: call_port(stores, operation))  # noqa: B023
+        callers = [caller(number, calls // CALLERS, seed, there) for number in range(CALLERS)]
         return history_of(drive(face, factory, clock, callers, stores))
     finally:
         factory.destroy()

@@ -15,7 +15,6 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis import strategies as st
 
-from mobstore.backends.capabilities import FULL, Capabilities
 from mobstore.model import OPERATIONS, Operation
 from mobstore.model import operations as ops
 from mobstore.properties import pools
@@ -50,15 +49,10 @@ _READERS: Final[Mapping[str, tuple[Kind, ...]]] = {
 
 @st.composite
 def scenarios(
-    draw: Callable[[st.SearchStrategy[Any]], Any],
-    group: str,
-    clients: int,
-    wanted: Sequence[Kind] = (),
-    capabilities: Capabilities = FULL,
+    draw: Callable[[st.SearchStrategy[Any]], Any], group: str, clients: int, wanted: Sequence[Kind] = ()
 ) -> Scenario:
     """Draw a beginning of at most three calls, and for each client at most `MOST_CALLS`: those wanted, or any."""
-    changing = [kind for kind in GROUPS[group] if not capabilities.lacks(kind)]
-    kinds = wanted or [kind for kind in kinds_of(group) if not capabilities.lacks(kind)]
+    changing, kinds = GROUPS[group], wanted or kinds_of(group)
     prefix: list[Operation[Any]] = []
     if changing[0].store == "run":
         prefix.append(ops.CreateRun(draw(st.sampled_from(_BEGINNINGS))))

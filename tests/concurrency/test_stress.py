@@ -4,16 +4,12 @@ import pytest
 
 from mobstore.model import State
 from mobstore.model.wrappers import ROWS, Cell, Equals
-from mobstore.properties.concurrency import Face, can_call
-from mobstore.properties.concurrency import stress as module
-from mobstore.properties.concurrency.stress import POLYNOMIAL, caller, stress
+from mobstore.properties.concurrency import Face, faces_of
+from mobstore.properties.concurrency.stress import KINDS, POLYNOMIAL, caller, stress
 from mobstore.properties.linearizability.stores import outcome_in
 from mobstore.properties.schedules import RACES
 from mobstore.properties.schedules.scenario import NOW
 from mobstore.properties.subject import MemoryFactory, SqliteFactory
-
-DUE = {kind.row.name for kinds in module._WORK.values() for kind in kinds}
-FACES = {make: [face for face in Face if can_call(make(), face)] for make in (MemoryFactory, SqliteFactory)}
 
 
 def test_every_wrapper_that_compares_a_state_is_made():
@@ -23,11 +19,11 @@ def test_every_wrapper_that_compares_a_state_is_made():
         for item in row.comparisons
         if isinstance(item, Equals) and item.cell is not Cell.STATUS
     }
-    assert compared == DUE
+    assert compared == KINDS
     assert len(compared) == 20
 
 
-@pytest.mark.parametrize("face", FACES[MemoryFactory])
+@pytest.mark.parametrize("face", faces_of(MemoryFactory()))
 def test_long_runs_in_memory_are_a_chain(face):
     found = stress(MemoryFactory, face, 900, 1)
     assert (found.failure, found.doubt) == ("", "")
@@ -35,7 +31,7 @@ def test_long_runs_in_memory_are_a_chain(face):
     assert found.overlapping > 100
 
 
-@pytest.mark.parametrize("face", FACES[SqliteFactory])
+@pytest.mark.parametrize("face", faces_of(SqliteFactory()))
 def test_long_runs_on_sqlite_are_a_chain(face):
     found = stress(SqliteFactory, face, 240, 1)
     assert found.failure == ""
@@ -46,6 +42,8 @@ def test_long_runs_on_sqlite_are_a_chain(face):
 
 def test_a_caller_alone_always_succeeds():
     """Its calls compare what it read and nobody else changes."""
+    from mobstore.properties.concurrency import stress as module
+
     state, made = State(), caller(0, 300, 1)
     for operation in module._BEGINNING:
         state, _ = outcome_in(state, operation, NOW)
@@ -59,7 +57,7 @@ def test_a_caller_alone_always_succeeds():
             operation = made.send(outcome)
         except StopIteration:
             break
-    assert seen == DUE | {"get_run"}
+    assert seen == KINDS | {"get_run"}
 
 
 def first_failure(name, face):

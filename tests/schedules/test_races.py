@@ -3,7 +3,8 @@
 import pytest
 
 from mobstore.properties import cli
-from mobstore.properties.chapters import CHAPTERS, Context, Verdict
+from mobstore.properties.chapter import Context, Verdict
+from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.refinement import PROFILES
 from mobstore.properties.schedules import RACES, Explorer, Preferences, replay
 
