@@ -29,7 +29,7 @@ from mobstore.properties.linearizability.random_histories import (
     run_store,
     stores,
 )
-from mobstore.properties.linearizability.verdict import Answer
+from mobstore.properties.linearizability.verdict import Answer, Limit
 
 
 @attrs.frozen
@@ -53,6 +53,8 @@ class Measured:
 
 
 _MEMORY_CALLS: Final = 100_000
+_LIMIT: Final = Limit(seconds=600.0)
+"""Of the clock, which goes on while others have the processor."""
 
 
 def measure(rounds: int) -> Iterator[Measured]:
@@ -140,7 +142,7 @@ def _of_kind(kind: str, calls: int, clients: int, *, bad: bool) -> tuple[Model, 
         history = draw_history(rng, model, draw, Shape(calls, clients, lies=float(bad and not tells)))
         if tells:
             history.answer[history.f.index("read", calls // 2)] = 3
-        if not bad or check(history, model).answer is Answer.NOT_LINEARIZABLE:
+        if not bad or check(history, model, _LIMIT).answer is Answer.NOT_LINEARIZABLE:
             return model, history
     raise AssertionError
 
@@ -171,7 +173,7 @@ def _median(history: History, rounds: int, model: Model | None = None) -> tuple[
 
 def _seconds(history: History, model: Model | None = None) -> tuple[float, str]:
     begun = time.process_time()
-    verdict = check(history, CasRegister() if model is None else model)
+    verdict = check(history, CasRegister() if model is None else model, _LIMIT)
     seconds = time.process_time() - begun
     assert verdict.answer is not Answer.UNKNOWN, "a verdict that is none is not fast"
     return seconds, f"{verdict.answer.value} ({', '.join(verdict.decided_by)})"
