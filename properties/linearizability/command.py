@@ -18,7 +18,7 @@ from rich.console import Console
 
 from mobstore.properties import report
 from mobstore.properties.linearizability import trial, verify
-from mobstore.properties.linearizability.checker import check
+from mobstore.properties.linearizability.checker import CheckerDefect, check
 from mobstore.properties.linearizability.history import Call, History, MalformedHistory, Outcome
 from mobstore.properties.linearizability.jsonl import read_history
 from mobstore.properties.linearizability.models import CasRegister, KeyValue, Model
@@ -132,8 +132,12 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         print(f"mobstore history: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
-    with _status(f"checking {len(history):,} calls"):
-        found = checked(history, model, limit)
+    try:
+        with _status(f"checking {len(history):,} calls"):
+            found = checked(history, model, limit)
+    except CheckerDefect as defect:
+        print(f"mobstore history: the second program rejects the witness: {defect}", file=sys.stderr)
+        return 2
     if found.rejected is not None:
         print(f"mobstore history: the second program rejects the verdict: {found.rejected}", file=sys.stderr)
         return 2

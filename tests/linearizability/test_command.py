@@ -141,6 +141,13 @@ def test_a_verdict_that_the_second_program_rejects_is_none(history, monkeypatch)
     assert "the second program rejects the verdict: call 3 stands twice" in errors
 
 
+def test_a_witness_that_the_second_program_rejects_is_none(history, monkeypatch):
+    monkeypatch.setattr(command.verify, "replay", lambda *_: "call 3 stands twice")
+    code, out, errors = history(GOOD)
+    assert (code, out) == (2, "")
+    assert "the second program rejects the witness: call 3 stands twice" in errors
+
+
 def test_the_checker_is_held_to_brute_force(capsys):
     assert main(["history", "--self-check", "3"]) == 0
     assert "27 random histories of 9 kinds: everything agrees with brute force" in capsys.readouterr().out
