@@ -32,6 +32,7 @@ SUBJECT: Final = Subject()
 FAMILIES: Final = (
     "mobstore.properties.proofs.calls",
     "mobstore.properties.proofs.machines",
+    "mobstore.properties.proofs.protocols",
 )
 """Modules; each has ``obligations(subject)``."""
 
@@ -61,4 +62,4 @@ def chosen(patterns: Iterable[str]) -> list[Obligation]:
 
 
 def _matches(name: str, pattern: str) -> bool:
-    return fnmatchcase(name, pattern) or name.startswith(f"{pattern}/")
+    return fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}/*")
