@@ -263,6 +263,10 @@ def _sparse_converter(kind: type, item: Any) -> Convert:
     convert_dense, convert_item = _sequence_converter(kind, item), converter(item)
 
     def convert(value: Any) -> Any:
+        if type(value) is list:
+            # Mostly holes, and perhaps a million of them: what counts is what was written, and the length.
+            last = len(value) - 1
+            value = {place: each for place, each in enumerate(value) if each != {} or place == last}
         if not isinstance(value, Mapping):
             return convert_dense(value)
         return kind(dict(_entries(value, _place, convert_item)))
@@ -340,9 +344,18 @@ def to_json(value: Any) -> Any:
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, frozenset):
         return sorted(value)
-    if isinstance(value, (Sequence, SparseList)):
+    if isinstance(value, SparseList):
+        return _sparse_json(value)
+    if isinstance(value, Sequence):
         return [to_json(item) for item in value]
     return value.to_json() if hasattr(value, "to_json") else fields_to_json(value)
+
+
+def _sparse_json(value: SparseList[Any]) -> list[Any]:
+    filled: list[Any] = [{} for _ in range(len(value))]
+    for place, item in value.written():
+        filled[place] = to_json(item)
+    return filled
 
 
 def fields_to_json(value: Any) -> dict[str, Any]:

@@ -6,12 +6,16 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from mobstore.backends.capabilities import Capabilities
 from mobstore.backends.wire import ProgramFailure
 from mobstore.properties import report
-from mobstore.properties.chapters import CHAPTERS, Chapter, Context, Result, Verdict
-from mobstore.properties.concurrency import chapters as concurrent
+from mobstore.properties.chapter import Chapter, Context, Result, Verdict
+from mobstore.properties.chapters import CHAPTERS
+from mobstore.properties.check_page import page
+from mobstore.properties.junit import write_junit
+from mobstore.properties.known import NotAList, read_known
 from mobstore.properties.refinement import PROFILES
 from mobstore.properties.subject import (
     Factory,
@@ -32,16 +36,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", choices=PROFILES, default="ci", help="how much is tried (default: ci)")
     parser.add_argument("--seed", type=int, help="what is generated (default: drawn, and printed)")
     parser.add_argument("--chapter", action="append", metavar="NAME", help="only this chapter (may be repeated)")
+    parser.add_argument(
+        "--known", type=Path, metavar="FILE", help="known failures, CHAPTER: REASON a line; one that passes fails"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="write the report as one self-contained page, too"
+    )
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="write the report as JUnit's XML, too")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the backend and return the exit code."""
     try:
         make = factory_of(arguments.backend)
-        chapters = _chosen(arguments.chapter, (*CHAPTERS, *concurrent.chapters_of(make())))
+        chapters = _chosen(arguments.chapter)
+        known = {} if arguments.known is None else read_known(arguments.known, [each.name for each in CHAPTERS])
         capabilities = _declared(make)
-    except (UnknownBackend, LookupError, TypeError, ProgramFailure) as error:
+        for path in _written(arguments):
+            path.touch()
+    except (UnknownBackend, NotAList, LookupError, TypeError, OSError, ProgramFailure) as error:
         print(f"mobstore check: {error}", file=sys.stderr)
         return 2
     seed = report.seed_of(arguments.seed)
@@ -57,10 +71,19 @@ def run(arguments: argparse.Namespace) -> int:
         results.append(failed)
         progress.end(failed)
     if arguments.json:
-        report.print_json(report.results_json(context, results))
+        report.print_json(report.results_json(context, results, known))
     else:
-        report.print_results(context, results)
-    return report.EXIT_CODES[report.overall(results)]
+        report.print_results(context, results, known)
+    if arguments.html is not None:
+        arguments.html.write_text(page(context, results, known), "utf-8")
+    if arguments.junit is not None:
+        write_junit(arguments.junit, context, results, known)
+    return report.EXIT_CODES[report.overall(results, known)]
+
+
+def _written(arguments: argparse.Namespace) -> list[Path]:
+    """The files that will be written: a path that cannot be written is told before the work, not after it."""
+    return [path for path in (arguments.html, arguments.junit) if path is not None]
 
 
 def _declared(make: Callable[[], Factory]) -> Capabilities:
@@ -83,10 +106,10 @@ def _ended(make: Callable[[], Factory]) -> Result | None:
     return None
 
 
-def _chosen(names: list[str] | None, chapters: Sequence[Chapter]) -> Sequence[Chapter]:
+def _chosen(names: list[str] | None) -> Sequence[Chapter]:
     if not names:
-        return chapters
-    known = {chapter.name: chapter for chapter in chapters}
+        return CHAPTERS
+    known = {chapter.name: chapter for chapter in CHAPTERS}
     for name in names:
         if name not in known:
             msg = f"there is no chapter {name!r}: {', '.join(known)}"

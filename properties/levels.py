@@ -11,7 +11,9 @@ import enum
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from mobstore.properties.chapters import CHAPTERS, Result, Verdict
+from mobstore.properties.chapter import Result, Verdict
+from mobstore.properties.chapters import CHAPTERS
+from mobstore.properties.concurrency import chapters as concurrency
 
 
 class Level(enum.IntEnum):
@@ -44,13 +46,16 @@ _ANSWERS: Final = (
 )
 _OTHERS: Final = {
     **dict.fromkeys(_ANSWERS, Level.ANSWERS),
-    "threads": Level.CONCURRENT,
-    "crashes": Level.DURABLE,
+    "end": Level.ANSWERS,
+    **dict.fromkeys(("threads", *(chapter.name for chapter in concurrency.CHAPTERS)), Level.CONCURRENT),
+    **dict.fromkeys(("crashes", "kills", "power-cuts"), Level.DURABLE),
 }
 
 
 def level_of(chapter: str) -> Level:
     """Return the level that hangs on a chapter."""
+    if chapter.startswith(("branches-", "stress-")):
+        return Level.CONCURRENT
     return _OTHERS.get(chapter, Level.REFINES)
 
 
@@ -64,10 +69,7 @@ def awarded(results: Sequence[Result], chapters: Iterable[str] = _CHAPTERS) -> L
         chapters: the names of all chapters that there are.
     """
     by_name = {result.chapter: result for result in results}
-    due = list(chapters)
-    # What has no chapter of its own, such as how a program ended, must be in order for any level.
-    if any(result.verdict is Verdict.FAILED and result.chapter not in due for result in results):
-        return None
+    due = dict.fromkeys((*chapters, *by_name))
     reached = None
     for level in Level:
         found = [by_name.get(name) for name in due if level_of(name) is level]

@@ -82,7 +82,7 @@ def _is_vacuous(values: list[dict[str, Any]]) -> bool:
 
 
 def _level(values: list[dict[str, Any]]) -> str:
-    from mobstore.properties.chapters import Result, Verdict  # noqa: PLC0415 - not in every run of pytest
+    from mobstore.properties.chapter import Result, Verdict  # noqa: PLC0415 - not in every run of pytest
     from mobstore.properties.levels import awarded  # noqa: PLC0415
 
     names = ("chapter", "seconds", "calls", "excused", "missing")

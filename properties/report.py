@@ -6,7 +6,7 @@ import json
 import random
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mobstore.model import to_json
-from mobstore.properties.chapters import Chapter, Context, Result, Verdict
+from mobstore.properties.chapter import Chapter, Context, Result, Verdict
+from mobstore.properties.known import stale, unknown_failures
 from mobstore.properties.levels import awarded, level_of
 
 _STYLES: Final = {
@@ -29,16 +30,21 @@ EXIT_CODES: Final = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.UNKNOWN: 2}
 """What a command returns: 0 it holds, 1 a violation, 2 it could not tell."""
 
 
+_NOTHING: Final[Mapping[str, str]] = {}
 WORDS: Final = {**{verdict: verdict.value for verdict in Verdict}, Verdict.NOT_APPLICABLE: "n/a"}
 
 
-def overall(results: Sequence[Result]) -> Verdict:
+def overall(results: Sequence[Result], known: Mapping[str, str] = _NOTHING) -> Verdict:
     """Return the verdict of a run: any failure is a failure, and so is a run in which nothing was tested.
 
     Anything unknown is unknown; so is what does not apply only because it is not there yet.
+
+    Args:
+        known: the reasons of known failures by chapter; those do not count, and one that did not fail is a failure.
     """
-    verdicts = [result.verdict for result in results if result.verdict is not Verdict.NOT_APPLICABLE]
-    if not verdicts:
+    counted = unknown_failures(results, known)
+    verdicts = [result.verdict for result in counted if result.verdict is not Verdict.NOT_APPLICABLE]
+    if not verdicts or stale(results, known):
         return Verdict.FAILED
     missing = [Verdict.UNKNOWN for result in results if result.missing]
     return joined([*verdicts, *missing])
@@ -64,7 +70,7 @@ class Progress:
     """Tells on a terminal which chapter is running, and elsewhere prints a plain line for each that ended."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._console = Console(stderr=quiet, highlight=False, soft_wrap=True)
+        self._console = Console(stderr=quiet, highlight=False, emoji=False, soft_wrap=True)
         self._quiet = quiet
         self._status: Status | None = None
 
@@ -85,23 +91,27 @@ class Progress:
         self._console.print(line)
 
 
-def print_results(context: Context, results: Sequence[Result]) -> None:
+def print_results(context: Context, results: Sequence[Result], known: Mapping[str, str] = _NOTHING) -> None:
     """Print the counterexamples and the closing lines."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, emoji=False, soft_wrap=True)
     for result in results:
         if result.counterexample:
             console.print(f"\n--- {result.chapter}: {result.detail}", style="bold", markup=False)
             console.print(result.counterexample, markup=False)
             console.print(f"again: {command(context, result.chapter)}", markup=False)
-    verdict = overall(results)
-    counts = ", ".join(
-        f"{sum(result.verdict is kind for result in results)} {kind.value}"
-        for kind in Verdict
-        if any(result.verdict is kind for result in results)
-    )
+    no_longer = stale(results, known)
+    for result in results:
+        if result.chapter in no_longer:
+            told = f"no longer fails, so that its line must go: {result.chapter}: {known[result.chapter]}"
+        elif result.chapter in known:
+            told = f"known to fail: {result.chapter}: {known[result.chapter]}"
+        else:
+            continue
+        console.print(told, markup=False)
+    verdict = overall(results, known)
     seconds, calls = sum(result.seconds for result in results), sum(result.calls for result in results)
     console.print(
-        f"\n{context.name}: {verdict.value.upper()} ({counts}; {calls:,} calls in {seconds:.1f} s; "
+        f"\n{context.name}: {verdict.value.upper()} ({counted(results)}; {calls:,} calls in {seconds:.1f} s; "
         f"profile {context.profile.name}, seed {context.seed})",
         style=_STYLES[verdict],
         markup=False,
@@ -114,6 +124,12 @@ def print_results(context: Context, results: Sequence[Result]) -> None:
         console.print(f"again: {command(context)}", markup=False)
 
 
+def counted(results: Sequence[Result]) -> str:
+    """Return how many chapters came to what, in words."""
+    counts = {kind: sum(result.verdict is kind for result in results) for kind in Verdict}
+    return ", ".join(f"{count} {kind.value}" for kind, count in counts.items() if count)
+
+
 def command(context: Context, chapter: str = "") -> str:
     """Return the command that does a run, or one chapter of it, again."""
     only = f" --chapter {chapter}" if chapter else ""
@@ -121,18 +137,27 @@ def command(context: Context, chapter: str = "") -> str:
     return f"mobstore check {backend} --profile {context.profile.name} --seed {context.seed}{only}"
 
 
-def results_json(context: Context, results: Sequence[Result]) -> dict[str, Any]:
+def results_json(
+    context: Context, results: Sequence[Result], known: Mapping[str, str] = _NOTHING
+) -> dict[str, Any]:
     """Return a run as plain JSON."""
     return {
         "backend": context.name,
         "profile": context.profile.name,
         "seed": context.seed,
         "capabilities": to_json(context.capabilities),
-        "verdict": overall(results).value,
+        "verdict": overall(results, known).value,
         "level": None if (level := awarded(results)) is None else level.name.lower(),
         "chapters": [
-            {**attrs.asdict(result), "level": level_of(result.chapter).name.lower()} for result in results
+            {
+                **attrs.asdict(result),
+                "level": level_of(result.chapter).name.lower(),
+                "again": command(context, result.chapter),
+            }
+            for result in results
         ],
+        "known": dict(known),
+        "no_longer_failing": stale(results, known),
     }
 
 
@@ -149,4 +174,4 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(table)
+    Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 120).print(table)

@@ -33,7 +33,14 @@ from mobstore.model import (
     TrieMap,
 )
 from mobstore.model._records import SKIP_NONE, UnsignedInt
-from mobstore.model.values import KEY_BYTES, PROTOCOL_VERSION, BootstrapToken, OtherMachineInput, OverlayNormalized
+from mobstore.model.values import (
+    KEY_BYTES,
+    PROTOCOL_VERSION,
+    BootstrapToken,
+    FlowAuthorityInput,
+    OtherMachineInput,
+    OverlayNormalized,
+)
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -91,9 +98,13 @@ class _Definitions:
             return {"enum": [member.value for member in kind]}
         if kind is OverlayNormalized:
             return {"const": OverlayNormalized().to_json()}
-        if hasattr(kind, "input") and kind is not OtherMachineInput:
+        if kind is OtherMachineInput:
+            others = {"not": {"enum": [item.__name__ for item in typing.get_args(FlowAuthorityInput)]}}
+            fields = self.fields(kind)
+            return {**fields, "properties": {**fields["properties"], "input": {"type": "string", **others}}}
+        if hasattr(kind, "input"):
             return _object({"input": {"const": kind.__name__}, "payload": self.fields(kind)})
-        if hasattr(kind, "matches_json") and kind is not OtherMachineInput:
+        if hasattr(kind, "matches_json"):
             return _object({kind.__name__.removeprefix("Overlay"): self.fields(kind)})
         return self.fields(kind)
 

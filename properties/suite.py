@@ -15,7 +15,8 @@ import attrs
 import pytest
 
 from mobstore.properties import report
-from mobstore.properties.chapters import CHAPTERS, Chapter, Context, Verdict
+from mobstore.properties.chapter import Chapter, Context, Verdict
+from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.pytest_plugin import RESULT, profile_of, seed_of
 from mobstore.properties.refinement import PROFILES
 from mobstore.properties.subject import Factory, adapted, capabilities_of, factory_source
@@ -37,7 +38,8 @@ class StoreSuite:
         """The backend keeps the promise of the chapter, as far as it is tried."""
         context = _context(factory, request)
         result = chapter.run(context)
-        told = {**attrs.asdict(result), "verdict": result.verdict.value, "suite": _suite(request)}
+        more = {"verdict": result.verdict.value, "suite": _suite(request)}
+        told = {**attrs.asdict(result), **more}
         request.node.user_properties.append((RESULT, told))
         if result.verdict is Verdict.NOT_APPLICABLE and not result.missing:
             pytest.skip(result.detail)

@@ -301,10 +301,25 @@ class Program:
         try:
             self.call(protocol.Crash())
         except ProgramDied:
-            self.kill()
-            self._failure, self.told = None, None
-            self._start()
-            self.greeting = self._greet()
+            self.revive()
+
+    def die(self) -> None:
+        """Kill the process whatever it does; a call under way ends with `ProgramDied`.
+
+        No call may begin before `revive`.
+        """
+        self._process.kill()
+
+    def revive(self) -> None:
+        """Start a program that has died again, with the same command, upon which it finds its storage.
+
+        Raises:
+            ProgramFailure: it cannot be started, or does not greet as the protocol says.
+        """
+        self.kill()
+        self._failure, self.told = None, None
+        self._start()
+        self.greeting = self._greet()
 
     def close(self) -> None:
         """Close the program's input, upon which it ends.
@@ -366,8 +381,8 @@ def _signal_name(number: int) -> str:
 def _last_words(said: IO[bytes]) -> str:
     """What a program wrote last on standard error."""
     said.seek(0, os.SEEK_END)
-    said.seek(max(said.tell() - 400, 0))
-    lines = said.read().decode(errors="replace").strip().splitlines()[-3:]
+    said.seek(max(said.tell() - 1500, 0))
+    lines = [line.strip() for line in said.read().decode(errors="replace").splitlines() if line.strip()][-12:]
     return f"; it last wrote on standard error: {' / '.join(lines)}" if lines else ""
 
 

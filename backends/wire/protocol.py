@@ -375,7 +375,8 @@ def _answer(call: Call, text: bytes) -> Any:
         ) from None
     # Another form would be another record to the next reader: a set out of order, a time with an offset.
     if not isinstance(answer, (bool, int, str, type(None))):
-        place = _first_difference(to_json(answer), value)
+        published = to_json(answer)
+        place = None if published == value else _first_difference(published, value)
         if place is not None:
             raise ProtocolViolation(f"answered {call} in another form than the published one, at {place}")
     return answer

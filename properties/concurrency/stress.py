@@ -10,12 +10,13 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import SimpleNamespace
 from typing import Any, Final
 
 import attrs
 
+from mobstore.backends.capabilities import FULL, Capabilities
 from mobstore.model import (
     FrameSnapshot,
     LoopIterationLedgerEntry,
@@ -35,7 +36,7 @@ from mobstore.model.wrappers import ROWS, Absent, Cell, Equals, Row
 from mobstore.properties import pools
 from mobstore.properties.concurrency.branches import in_short, overlapping, timeline
 from mobstore.properties.concurrency.driving import Caller, Face, drive
-from mobstore.properties.linearizability import History, Limit, Verdict, check
+from mobstore.properties.linearizability import History, Limit, check
 from mobstore.properties.linearizability import Outcome as Known
 from mobstore.properties.linearizability.history import history_of
 from mobstore.properties.linearizability.stores import StoreModel, outcome_in
@@ -111,8 +112,11 @@ def call_of(row: Row, run: MobRun, number: int) -> Operation[Any]:
     return row.operation(**{name: arguments[name] for name in row.operation.parameters()})
 
 
-def caller(number: int, calls: int, seed: int) -> Caller:
-    """Return a caller that reads runs and changes them, again and again; its number makes unique what it writes."""
+def caller(number: int, calls: int, seed: int, there: Collection[str] = KINDS) -> Caller:
+    """Return a caller that reads runs and changes them, again and again, by the kinds of calls that are there.
+
+    Its number makes unique what it writes.
+    """
     rng = random.Random(seed * 1000 + number)  # noqa: S311 - a seed makes it again
     state = state_after(_BEGINNING)
     read: set[RunId] = set()
@@ -124,7 +128,10 @@ def caller(number: int, calls: int, seed: int) -> Caller:
                 state = _with_run(state, outcome.value)
                 read.add(run_id)
             continue
-        kinds = _WORK[run_id]
+        kinds = [kind for kind in _WORK[run_id] if kind.row.name in there]
+        if not kinds:
+            read.discard(run_id)
+            continue
         (kind,) = rng.choices(kinds, [kind.weight for kind in kinds])
         operation = call_of(kind.row, state.run.runs[run_id], number * _MOST_CALLS + made + 1)
         if (outcome := (yield operation)) is not None and outcome.value is True:
@@ -150,16 +157,18 @@ class Stressed:
     """What long runs came to.
 
     Attributes:
+        there: the kinds of calls that the backend has.
         calls: those that were made.
         overlapping: those that overlapped a call of another caller.
         unknown: those of which nobody knows whether they happened.
         succeeded: how often each kind of call answered ``True``.
         decided_by: the classes that the histories fell in.
         seconds: what the checker took.
-        failure: what is wrong.
+        failure: what is wrong, and by how many calls that shows (``length``).
         undecided: the bound that the checker reached.
     """
 
+    there: frozenset[str] = attrs.field(default=frozenset(), kw_only=True)
     calls: int = 0
     overlapping: int = 0
     unknown: int = 0
@@ -167,6 +176,7 @@ class Stressed:
     decided_by: set[str] = attrs.field(factory=set)
     seconds: float = 0.0
     failure: str = ""
+    length: int = 0
     undecided: str = ""
 
     def add(self, history: History) -> None:
@@ -180,13 +190,16 @@ class Stressed:
         rows = zip(history.f, history.answer, history.outcome, strict=True)
         self.succeeded.update(f for f, answer, known in rows if known is Known.OK and answer.value is True)
         self.decided_by |= set(verdict.decided_by)
-        self.failure = _failure(history, verdict)
+        proof = None if verdict.first_failure is None else verdict.first_failure.proof
+        if proof is not None:
+            self.length = len(proof.rows)
+            self.failure = f"{in_short(proof)}\n{timeline(history.take(proof.rows[:_SHOWN]))}"
         self.undecided = ", ".join(str(each.bound) for each in verdict.objects if each.bound is not None)
 
     @property
     def missed(self) -> list[str]:
         """The calls that never succeeded."""
-        return sorted(KINDS - set(self.succeeded))
+        return sorted(self.there - set(self.succeeded))
 
     @property
     def doubt(self) -> str:
@@ -201,40 +214,38 @@ class Stressed:
         return f"decided by {', '.join(searched)}, not in polynomial time" if searched else ""
 
 
-def stress(make: Callable[[], Factory], face: Face, calls: int, seed: int) -> Stressed:
+def stress(
+    make: Callable[[], Factory], face: Face, calls: int, seed: int, capabilities: Capabilities = FULL
+) -> Stressed:
     """Let `CALLERS` callers make so many calls together on a new storage, and judge.
 
-    Where some kind of call never succeeded it is done again, up to `ROUNDS` times.
+    Where some kind of call never succeeded, or no two overlapped, it is done again, up to `ROUNDS` times; with
+    twice as many calls where none overlapped: on a busy machine a caller may be done before the next one begins.
+    What ``capabilities`` lack is not called.
     """
-    found = Stressed()
+    found = Stressed(there=frozenset(kind for kind in KINDS if f"run.{kind}" not in capabilities.lacking))
     for attempt in range(ROUNDS):
-        found.add(_history(make(), face, calls, seed + attempt))
-        if found.failure or found.undecided or not found.missed:
+        found.add(_history(make(), face, calls, seed + attempt, found.there))
+        if found.failure or found.undecided or (found.overlapping and not found.missed):
             break
+        if not found.overlapping:
+            calls *= 2
     return found
 
 
 ROUNDS: Final = 6
 
 
-def _history(factory: Factory, face: Face, calls: int, seed: int) -> History:
+def _history(factory: Factory, face: Face, calls: int, seed: int, there: Collection[str]) -> History:
     clock = ManualClock()
     try:
         stores = factory.open(clock)
         for operation in _BEGINNING:
             outcome_of(lambda: call_port(stores, operation))  # noqa: B023
-        callers = [caller(number, calls // CALLERS, seed) for number in range(CALLERS)]
+        callers = [caller(number, calls // CALLERS, seed, there) for number in range(CALLERS)]
         return history_of(drive(face, factory, clock, callers, stores))
     finally:
         factory.destroy()
-
-
-def _failure(history: History, verdict: Verdict) -> str:
-    found = verdict.first_failure
-    if found is None or found.proof is None:
-        return ""
-    few = history.take(found.proof.rows[:_SHOWN])
-    return f"{in_short(found.proof)}\n{timeline(few)}"
 
 
 _SHOWN: Final = 12

@@ -32,7 +32,7 @@ SUBJECT: Final = Subject()
 FAMILIES: Final = (
     "mobstore.properties.proofs.calls",
     "mobstore.properties.proofs.machines",
-    "mobstore.properties.proofs.protocols",
+    "mobstore.properties.protocols.simulation",
 )
 """Modules; each has ``obligations(subject)``."""
 

@@ -32,6 +32,7 @@ _NUMBERS: Final = (
     "a loop that goes on has had fewer iterations than its maximum, which is a number of the same size"
 )
 
+_ONE_VERSION: Final = "there is one protocol version, and every record has it"
 _ALL_OPEN: Final = "at the start every node is open, and none is completed"
 _BLANK_FRAME: Final = "a frame that was not started has no nodes, and the next guard refuses"
 _ALL_ENDED: Final = "in a sealed frame every node has ended, and the next guard refuses"
@@ -43,6 +44,7 @@ EQUIVALENT: Final[dict[str, str]] = {
         for scope in ("Root", "Body")
         for what in ("always chosen 1", "never chosen 6")
     },
+    "authority/CommitRotation/update dropped: protocol_version": _ONE_VERSION,
     "frame/AdmitNextReadyNode/from Absent, too": _BLANK_FRAME,
     **{f"frame/AdmitNextReadyNode/from {phase}, too": _ALL_ENDED for phase in ("Completed", "Failed", "Canceled")},
     **{f"frame/AdmitNextReadyNode/status never chosen {place}": _READY_ALREADY for place in (2, 4)},

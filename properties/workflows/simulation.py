@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import enum
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
@@ -32,12 +33,14 @@ from mobstore.model.callers.requests import (
     Request,
 )
 from mobstore.properties.refinement import Comparison
+from mobstore.properties.rotations import Mob
 from mobstore.properties.source import laid_out
 from mobstore.properties.subject import ManualClock, Outcome, outcome_of
 from mobstore.properties.workflows.coverage import Coverage
 from mobstore.properties.workflows.scenarios import MOB_ID, PARAMS, RUN_ID, Scenario
 from mobstore.properties.workflows.watching import Violation, Watch, windows_of
 
+_REMOTE_PEERS: Final = ("peer-a", "peer-b")
 MOST_TURNS: Final = 20_000
 """Turns after which a run that has not ended is said to have no end."""
 
@@ -51,7 +54,7 @@ class Turn(enum.Enum):
     SUSPECT = 3
 
 
-_TURNS: Final = (*[Turn.GO_ON] * 21, Turn.DIE_BEFORE, Turn.DIE_AFTER, Turn.SUSPECT)
+_TURNS: Final[Sequence[Turn]] = (*[Turn.GO_ON] * 21, Turn.DIE_BEFORE, Turn.DIE_AFTER, Turn.SUSPECT)
 
 MOST_CHOICE: Final = 3 * len(_TURNS) - 1
 """The greatest number with a meaning of its own while three drivers are at work."""
@@ -66,12 +69,19 @@ class Schedule:
         choices: whose turn it is, and what happens in it, turn by turn.
         chooses: whether a driver chooses among what is due, by such a number too, or does the first.
         cancel_after: the turn in which another begins to cancel the run; None: nobody does.
+        rotates: whether two supervisors rotate their key beside it, a request a turn, and die now and then.
     """
 
     drivers: int = 1
     choices: Sequence[int] = ()
     chooses: bool = False
     cancel_after: int | None = None
+    rotates: bool = False
+
+
+def dying_at(turn: int) -> Schedule:
+    """Return the schedule of one driver that dies in a turn, and is replaced."""
+    return Schedule(1, (0,) * turn + (_TURNS.index(Turn.DIE_BEFORE),))
 
 
 MakeDriver: TypeAlias = Callable[..., Driver]
@@ -187,14 +197,24 @@ class Simulation:
 
     def _finish(self) -> MobRun:
         turns = 0
+        mob = self._mob() if self._schedule.rotates else None
         while any(worker.asks is not None for worker in self._workers):
             if turns == self._schedule.cancel_after:
                 self._workers.append(self._new(cancels=True))
             self._take_turn()
+            if mob is not None:
+                mob.advance()
             turns += 1
             if turns > MOST_TURNS:
                 raise Violation(f"the run has not ended after {turns:,} turns")
+        if mob is not None and not mob.settle():
+            raise Violation("a supervisor that is left alone cannot finish the rotation")
         return self._ended()
+
+    def _mob(self) -> Mob:
+        """Return the supervisors of the mob; what they do depends on nothing but the turns."""
+        chance = random.Random(0)  # noqa: S311 - no secret
+        return Mob(lambda operation: self._comparison.call(operation).value, chance, 2, _REMOTE_PEERS)
 
     def _new(self, *, cancels: bool = False) -> _Worker:
         choose: Choose | None = self._choose if self._schedule.chooses else None
@@ -248,6 +268,13 @@ class Simulation:
             self._allowed[worker.undone] += 1
         worker.close()
         self._workers[self._workers.index(worker)] = self._new(cancels=worker.cancels)
+
+    def windows(self) -> Iterator[tuple[str, ...]]:
+        """Do it with one driver, and iterate over the windows that are open before each turn."""
+        self._workers = [self._new()]
+        while self._workers[0].asks is not None:
+            yield tuple(windows_of(self.run_held, self._comparison.state))
+            self._take_turn()
 
     # --- every crash --------------------------------------------------------------------------------------------
 

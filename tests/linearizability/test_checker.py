@@ -13,6 +13,7 @@ from mobstore.properties.linearizability import (
     check,
     recheck,
 )
+from mobstore.properties.linearizability.checker import CheckerDefect
 
 LINEARIZABLE, NOT_LINEARIZABLE, UNKNOWN = Answer.LINEARIZABLE, Answer.NOT_LINEARIZABLE, Answer.UNKNOWN
 
@@ -163,6 +164,19 @@ def test_a_limit_that_is_reached_makes_the_verdict_unknown(drawn, limit, name):
     assert "events walked" in found.objects[0].bound.reached
 
 
+def test_the_limit_of_time_binds_the_fast_algorithms_too(drawn):
+    """Even where nothing overlaps."""
+    apart = drawn(*((0, "write", place, None, 2 * place, 2 * place + 1) for place in range(9000)))
+    overlapping = drawn(
+        *((0, "cas", (place or None, place + 1), True, place, 9500 + place) for place in range(9000))
+    )
+    for history in (apart, overlapping):
+        found = check(history, CasRegister(), Limit(seconds=1e-9))
+        assert found.answer is UNKNOWN
+        assert found.objects[0].bound.limit == "time limit in seconds"
+        assert check(history, CasRegister()).answer is LINEARIZABLE
+
+
 def test_what_the_limit_leaves_room_for_is_decided(drawn):
     assert check(hopeless(drawn, 4), Opaque(), Limit()).answer is NOT_LINEARIZABLE
 
@@ -175,15 +189,20 @@ def test_the_proof_of_a_search_is_without_observers_that_do_not_matter(drawn):
     assert len(found.proof.rows) == 3
 
 
-def test_a_witness_is_not_believed_before_it_was_replayed(drawn):
-    """The model alone decides when what it says of its cells is not enough."""
+def test_what_cells_do_not_say_is_judged_on_whole_states(drawn):
+    """Unless the model says that cells say all: then a witness that is wrong is a defect."""
 
-    class Counting(CasRegister):
+    class Superstitious(CasRegister):
         exact = False
 
         def agrees(self, answer, answered):
             return answered != 3 and super().agrees(answer, answered)
 
+    class Lying(Superstitious):
+        exact = True
+
     calls = drawn((0, "cas", (None, 3), True, 0, 3), (1, "read", None, 3, 1, 4))
-    found = check(calls, Counting())
-    assert (found.answer, found.decided_by) == (NOT_LINEARIZABLE, ("search",))
+    found = check(calls, Superstitious())
+    assert (found.answer, found.decided_by) == (NOT_LINEARIZABLE, ("chain",))
+    with pytest.raises(CheckerDefect):
+        check(calls, Lying())

@@ -1,0 +1,125 @@
+"""The report of ``mobstore check`` as a page: level, chapters, bounds, seed, counterexamples with their calls."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from mobstore.properties import report
+from mobstore.properties.chapter import Context, Result, Verdict
+from mobstore.properties.chapters import CHAPTERS
+from mobstore.properties.known import stale
+from mobstore.properties.levels import Level, awarded, level_of
+from mobstore.properties.pages import Html, Span, details, document, tag, timeline
+
+_PROMISES: Final = {chapter.name: chapter.promise for chapter in CHAPTERS}
+_CLASSES: Final = {
+    Verdict.PASSED: "good",
+    Verdict.FAILED: "bad",
+    Verdict.UNKNOWN: "unknown",
+    Verdict.NOT_APPLICABLE: "none",
+}
+
+
+def page(context: Context, results: Sequence[Result], known: Mapping[str, str]) -> str:
+    """Return the page of a run: what failed is open, the rest opens by a touch or a key."""
+    verdict = report.overall(results, known)
+    no_longer = stale(results, known)
+    return document(
+        f"{context.name}: {verdict.value}",
+        tag("p", _badge(verdict)),
+        details(
+            [
+                ("level", str(awarded(results) or "none")),
+                ("chapters", report.counted(results)),
+                ("calls", f"{sum(result.calls for result in results):,}"),
+                ("seconds", f"{sum(result.seconds for result in results):.1f}"),
+                ("declared", str(context.capabilities)),
+                ("tried by", f"profile {context.profile.name}, seed {context.seed}"),
+                ("Python", platform.python_version()),
+                ("again", _code(report.command(context))),
+            ]
+        ),
+        *(tag("p", f"No longer fails, so that its line must go: {name}: {known[name]}") for name in no_longer),
+        *_by_level(context, results, known),
+    )
+
+
+def _by_level(context: Context, results: Sequence[Result], known: Mapping[str, str]) -> Iterator[Html]:
+    run = {result.chapter: result for result in results}
+    due = list(dict.fromkeys((*_PROMISES, *run)))
+    for level in Level:
+        yield tag("h2", str(level))
+        for name in due:
+            if level_of(name) is level:
+                yield _chapter(context, name, run.get(name), known.get(name))
+
+
+def _badge(verdict: Verdict) -> Html:
+    return tag("span", verdict.value, class_=f"verdict {_CLASSES[verdict]}")
+
+
+def _code(text: str) -> Html:
+    return tag("code", text)
+
+
+def _chapter(context: Context, name: str, result: Result | None, known: str | None) -> Html:
+    """What became of a chapter; one that was left out is shown as that."""
+    if result is None:
+        return tag(
+            "details", tag("summary", tag("span", "left out", class_="verdict none"), f" {name}"), class_="chapter"
+        )
+    failed = result.verdict is Verdict.FAILED
+    told: list[tuple[str, object]] = [
+        ("promise", _PROMISES.get(name)),
+        ("tried" if result.verdict is Verdict.PASSED else "found", result.detail),
+        ("step", result.step or None),
+        ("calls", f"{result.calls:,} in {result.seconds:.1f} s"),
+        ("known to fail", known if failed else None),
+        ("again", _code(report.command(context, name))),
+    ]
+    return tag(
+        "details",
+        tag("summary", _badge(result.verdict), f" {name}"),
+        details(told),
+        *(_counterexample(result) if result.counterexample else ()),
+        class_="chapter",
+        open=result.verdict in (Verdict.FAILED, Verdict.UNKNOWN),
+    )
+
+
+def _counterexample(result: Result) -> Iterator[Html]:
+    """The calls one after the other, each of which is shown when it is chosen, and the program to paste."""
+    if result.trace:
+        last = len(result.trace) - 1
+        spans = [
+            Span(
+                f"{result.chapter}-{place}",
+                "calls" if each.expected else "between",
+                each.name,
+                each.source,
+                2 * place,
+                2 * place + 1,
+                mark="bad" if place == last else "",
+            )
+            for place, each in enumerate(result.trace)
+        ]
+        yield timeline(f"the calls that {result.chapter} fails by", spans)
+        articles = (
+            tag(
+                "article",
+                details(
+                    [
+                        ("call" if each.expected else "between calls", _code(each.source)),
+                        ("the contract says", _code(each.expected) if each.expected else None),
+                        ("the backend answered", _code(each.answered) if each.answered else None),
+                    ]
+                ),
+                id=f"{result.chapter}-{place}",
+                hidden=True,
+            )
+            for place, each in enumerate(result.trace)
+        )
+        yield tag("div", *articles, class_="shown", aria_live="polite")
+    yield tag("pre", result.counterexample, tabindex="0", class_="program")
