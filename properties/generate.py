@@ -320,10 +320,24 @@ def _tla_files() -> Mapping[str, Callable[[], str]]:
     return {f"specs/tla/{name}": make for name, make in files.items()}
 
 
+def _claims() -> str:
+    from mobstore.properties.proofs import claims  # noqa: PLC0415 - the faces are made without a solver, too
+
+    return claims.page()
+
+
+def _obligations() -> str:
+    from mobstore.properties.proofs import claims, registry  # noqa: PLC0415 - as above
+
+    return claims.index(registry.obligations())
+
+
 FILES: Final[Mapping[str, Callable[[], str]]] = {
     "backends/ports.py": ports,
     "backends/_faces.py": faces,
     "specs/wrapper-table.md": wrapper_table,
+    "specs/claims.md": _claims,
+    "specs/obligations.md": _obligations,
     "specs/commits.md": commit_table,
     "specs/wire.schema.json": schema_text,
     **_tla_files(),
