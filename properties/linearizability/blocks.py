@@ -25,7 +25,7 @@ from mobstore.properties.linearizability import chain as chains
 from mobstore.properties.linearizability.chain import Bounds, Chain, Refuted
 from mobstore.properties.linearizability.history import NEVER
 from mobstore.properties.linearizability.models import BLIND, Facts, Kind
-from mobstore.properties.linearizability.verdict import Edge, Proof, Relation, Watch
+from mobstore.properties.linearizability.verdict import Edge, Proof, Relation, Watch, double_success, phantom
 
 
 @attrs.define
@@ -103,9 +103,7 @@ def _find_blocks(facts: Facts) -> list[_Block] | None:
         if expects[pos] is BLIND:
             heads.append(pos)
         elif consumers.setdefault(expects[pos], pos) != pos:
-            calls = tuple(sorted((consumers[expects[pos]], pos)))
-            message = f"two calls replaced the value {expects[pos]!r}, which stood once"
-            raise Refuted(Proof("double success", message, calls))
+            raise Refuted(double_success((consumers[expects[pos]], pos), expects[pos]))
     blocks = [_Block([], {facts.initial: 0}), *(_Block([pos], {writes[pos]: 1}) for pos in heads)]
     for block in blocks:
         value = next(iter(block.at))
@@ -151,8 +149,7 @@ def _happened(facts: Facts, writers: dict[Any, int]) -> list[int]:
             continue
         writer = writers.get(value)
         if writer is None:
-            message = f"the value {value!r}, which no call can have written, was seen"
-            raise Refuted(Proof("phantom", message, (pos,)))
+            raise Refuted(phantom(pos, value))
         if writer not in inside:
             inside.add(writer)
             known.append(writer)

@@ -32,7 +32,16 @@ import attrs
 
 from mobstore.properties.linearizability.history import NEVER
 from mobstore.properties.linearizability.models import BLIND, Facts, Judge, Kind
-from mobstore.properties.linearizability.verdict import Edge, Proof, Relation, Watch
+from mobstore.properties.linearizability.verdict import (
+    Edge,
+    Proof,
+    Relation,
+    Watch,
+    brief,
+    cell_name,
+    double_success,
+    phantom,
+)
 
 _ABSENT: Final = object()
 _LOOK_EVERY: Final = 1024
@@ -130,7 +139,7 @@ def find_order(facts: Facts, cell: Hashable) -> Chain | None:
     if initial in before:
         return None
     if double is not None:
-        raise Refuted(_double(double, expects, cell))
+        raise Refuted(double_success(double, expects[double[0]], cell))
     tails: dict[Any, list[int]] = {}
     if maybes and not _place_unknown(facts, expects, writes, before, consumer, maybes, tails, cell):
         return None
@@ -181,17 +190,11 @@ def _place_unknown(
                 value = before[value]  # noqa: PLW2901 - walks to the writer that this one needs
     for pos in sorted(needed):
         if consumer.setdefault(expects[pos], pos) != pos:
-            raise Refuted(_double((consumer[expects[pos]], pos), expects, cell))
+            raise Refuted(double_success((consumer[expects[pos]], pos), expects[pos], cell))
     for pos in first.values():
         if pos not in needed:
             tails.setdefault(expects[pos], []).append(pos)
     return True
-
-
-def _double(calls: tuple[int, int], expects: Sequence[Any], cell: Hashable) -> Proof:
-    where = "" if cell is None else f" in {cell}"
-    message = f"two calls replaced the value {expects[calls[0]]!r}{where}, which stood once"
-    return Proof("double success", message, tuple(sorted(calls)), cell=cell)
 
 
 def _astray(
@@ -208,17 +211,10 @@ def _astray(
         path.append(pos)
         value = expects[pos]
         if value not in writer:
-            return _phantom(pos, value, cell)
+            return phantom(pos, value, cell)
         pos = writer[value]
     calls = tuple(sorted(path[path.index(pos) :]))
     return Proof("cycle", "each of these calls found what another of them wrote", calls, cell=cell)
-
-
-def _phantom(pos: int, value: Any, cell: Hashable) -> Proof:
-    where = "" if cell is None else f" in {cell}"
-    return Proof(
-        "phantom", f"the value {value!r}{where}, which no call can have written, was seen", (pos,), cell=cell
-    )
 
 
 @attrs.define
@@ -294,7 +290,7 @@ def _observe_one(
         if kind is read:
             gap = get(expected)
             if gap is None:
-                raise Refuted(_phantom(pos, expected, None))
+                raise Refuted(phantom(pos, expected))
             if ended <= hi[gap]:
                 hi[gap] = ended - 1
             if begun > lo[gap + 1]:
@@ -674,7 +670,7 @@ class _Several:
             for cell, value in facts.expects[pos].items():
                 if held(cell) != value:
                     before = self._chain.order[gap - 2] if gap > 1 else pos
-                    message = f"this call found {value!r} in {cell}, where {state[cell]!r} stood"
+                    message = f"this call found {brief(value)} in {cell_name(cell)}, not {brief(state[cell])}"
                     rows = tuple(sorted({before, pos}))
                     raise Refuted(Proof("expectation", message, rows, cell=self._chain.cell))
             for cell, value in facts.writes[pos].items():

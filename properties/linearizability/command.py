@@ -220,7 +220,7 @@ def _count(number: int, noun: str) -> str:
 
 def described(history: History, model: Model, verdict: ObjectVerdict) -> Iterator[str]:
     """Yield lines that say why an object is not linearizable, or how far the check got."""
-    where = "" if verdict.key is None else f"object {verdict.key!r}: "
+    where = "" if verdict.key is None else f"object {short(compact(model.plain(verdict.key)))}: "
     if verdict.bound is not None:
         yield f"{where}unknown: {verdict.bound}"
     if verdict.proof is None:
@@ -229,10 +229,10 @@ def described(history: History, model: Model, verdict: ObjectVerdict) -> Iterato
     yield f"{where}{proof.kind}: {short(proof.message)}"
     for state in proof.before[:_SHOWN_CALLS]:
         yield f"  before: {short(compact(model.shown(state)))}"
-    for row in proof.rows[:_SHOWN_CALLS]:
-        yield f"  {_span(history, row)}  {short(told(history.call(row), model))}"
     if len(proof.rows) > _SHOWN_CALLS:
-        yield f"  ... and {len(proof.rows) - _SHOWN_CALLS:,} calls more"
+        yield f"  {len(proof.rows) - _SHOWN_CALLS:,} calls, and then"
+    for row in proof.rows[-_SHOWN_CALLS:]:
+        yield f"  {_span(history, row)}  {short(told(history.call(row), model))}"
     for edge in proof.edges[:_SHOWN_CALLS]:
         yield f"  {reason(edge)}"
 

@@ -15,7 +15,7 @@ import attrs
 
 from mobstore.properties.linearizability.chain import Refuted
 from mobstore.properties.linearizability.models import Facts, Kind
-from mobstore.properties.linearizability.verdict import Edge, Proof, Relation, Watch
+from mobstore.properties.linearizability.verdict import Edge, Proof, Relation, Watch, double_success, phantom
 
 _CYCLES_FROM: Final = 256
 """Calls from which a shortest cycle is searched."""
@@ -93,8 +93,7 @@ class _Graph:
             for cell, value in facts.expects[pos].items():
                 writer = self._writers.get((cell, value))
                 if writer is None and facts.initial[cell] != value:
-                    message = f"the value {value!r} in {cell}, which no call can have written, was seen"
-                    raise Refuted(Proof("phantom", message, (pos,), cell=cell))
+                    raise Refuted(phantom(pos, value, cell))
                 if writer is not None and writer not in inside:
                     inside.add(writer)
                     happened.append(writer)
@@ -110,9 +109,7 @@ class _Graph:
                 if cell not in written or written[cell] == value:
                     readers.setdefault(version, []).append(pos)
                 elif consumers.setdefault(version, pos) != pos:
-                    calls = tuple(sorted((consumers[version], pos)))
-                    message = f"two calls replaced the value {value!r} in {cell}, which stood once"
-                    raise Refuted(Proof("double success", message, calls, cell=cell))
+                    raise Refuted(double_success((consumers[version], pos), value, cell))
         for (cell, value), consumer in consumers.items():
             self._edge(self._writers.get((cell, value)), consumer, cell)
         for (cell, value), those in readers.items():

@@ -144,7 +144,7 @@ class _Object:
         yield tag("p", tag("b", verdict.proof.kind), f": {short(verdict.proof.message, 400)}.")
         for state in verdict.proof.before[:3]:
             yield tag("p", "Before them: ", self._state(state))
-        calls = verdict.proof.rows[:_LISTED]
+        calls = verdict.proof.rows[-_LISTED:]
         texts = [(row, short(told(self._history.call(row), self._model))) for row in calls]
         yield tag("ul", *(tag("li", self._go(row, text)) for row, text in texts))
         if verdict.proof.edges:

@@ -72,6 +72,37 @@ class Proof:
     cell: Hashable = None
 
 
+def double_success(calls: tuple[int, int], value: Any, cell: Hashable = None) -> Proof:
+    """Return the proof that two calls replaced a value that stood once."""
+    message = f"two calls replaced the value {brief(value)}{_inside(cell)}, which stood once"
+    return Proof("double success", message, (min(calls), max(calls)), cell=cell)
+
+
+def phantom(call: int, value: Any, cell: Hashable = None) -> Proof:
+    """Return the proof that a call saw a value that nobody wrote."""
+    message = f"the value {brief(value)}{_inside(cell)}, which no call can have written, was seen"
+    return Proof("phantom", message, (call,), cell=cell)
+
+
+def brief(value: Any) -> str:
+    """Return a value for a message: no more of it than a line has room for."""
+    text = repr(value)
+    return text if len(text) <= _BRIEF else f"{text[: _BRIEF - 4]} ..."
+
+
+def cell_name(cell: Hashable) -> str:
+    """Return the name of a cell, as people say it."""
+    parts = cell if isinstance(cell, tuple) else (cell,)
+    return " ".join(str(part) for part in parts if part is not None)
+
+
+def _inside(cell: Hashable) -> str:
+    return "" if cell is None else f" in {cell_name(cell)}"
+
+
+_BRIEF: Final = 60
+
+
 @attrs.frozen
 class Bound:
     """The bound that a check reached: which limit, what it was, and how far the check got."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from mobstore.properties.linearizability.history import Call, Outcome
 from mobstore.properties.linearizability.models import Model
-from mobstore.properties.linearizability.verdict import Edge, Relation
+from mobstore.properties.linearizability.verdict import Edge, Relation, cell_name
 
 
 def told(call: Call, model: Model) -> str:
@@ -25,7 +25,7 @@ def compact(value: Any) -> str:
 
 def reason(edge: Edge) -> str:
     """Return a step of a proof as a sentence."""
-    where = "" if edge.cell is None else f" (cell {short(str(edge.cell))})"
+    where = "" if edge.cell is None else f" (cell {short(cell_name(edge.cell))})"
     until = "" if edge.until is None else f" call {edge.until}"
     said = {Relation.SQUEEZED: f"{edge.relation.value}:{until}"}.get(edge.relation, edge.relation.value)
     return f"call {edge.earlier} comes before call {edge.later}: {said}{where}"

@@ -158,3 +158,18 @@ def test_either_files_or_the_checker_is_checked(tmp_path, capsys):
     assert main(["history"]) == 2
     assert main(["history", str(tmp_path), "--self-check", "1"]) == 2
     assert "give either files or --self-check" in capsys.readouterr().err
+
+
+def test_of_a_long_proof_the_last_calls_are_shown(history):
+    """They are the ones behind which nothing can be explained any more."""
+    writes = [(place, "write", place % 2, None) for place in range(60)]
+    calls = [*writes, ("r", "read", None, 5)]
+    events = [
+        {"process": process, "type": kind, "f": f, "value": value if kind == "invoke" or f == "write" else answer}
+        for kind in ("invoke", "ok")
+        for process, f, value, answer in (calls if kind == "invoke" else calls[::-1])
+    ]
+    code, out, _ = history("\n".join(map(json.dumps, events)))
+    assert code == 1
+    assert "calls, and then" in out
+    assert "r: read() -> 5" in out

@@ -38,7 +38,7 @@ def test_all_algorithms_agree_with_brute_force():
     assert trial.larger == 25 * len(KINDS)
     for name in ("chain", "graph", "blocks", "search", "brute force", "check"):
         for linearizable in (True, False):
-            assert trial.decided[name, linearizable] > 20, (name, linearizable)
+            assert trial.decided[name, linearizable] > 10, (name, linearizable)
 
 
 # --- mutants ------------------------------------------------------------------------------------------------------
@@ -158,7 +158,12 @@ MUTANTS = {
     "no lower bounds": (CAS, chain.Bounds, "of", no_lower_bounds),
     "upper bounds are not looked at": (CAS, chain, "_first_failing", lambda _: lambda *_: 0),
     "failed comparisons are no evidence": (CAS, chain, "_observe_one", reads_only),
-    "a proof of another kind": (CAS, chain, "_double", lambda _: lambda *_: chain.Proof("phantom", "", (0,))),
+    "a proof of another kind": (
+        CAS,
+        chain,
+        "double_success",
+        lambda _: lambda *_: chain.Proof("phantom", "", (0,)),
+    ),
     "no order in real time": ("cells, none in common", graph._Graph, "_draw_time", no_time),
     "readers do not come before writers": ("cells, none in common", graph._Graph, "_edge", no_reads_before_writes),
     "blocks may mix": (WRITES, blocks, "_placed", lambda _: anywhere),
