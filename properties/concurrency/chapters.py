@@ -61,7 +61,9 @@ def _driven(context: Context, face: Face, found: stress.Stressed) -> Finding:
     calls = found.calls + driven.calls
     failure, _, table = driven.failure.partition("\n")
     overlapped = f"{found.overlapping:,} of {found.calls:,} calls overlapped another"
-    told = f"{stress.CALLERS} {face.shown}: {overlapped}; workflows by {drivers.DRIVERS} drivers: {driven.workflows}"
+    told = (
+        f"{stress.CALLERS} {face.shown}: {overlapped}; workflows by {drivers.DRIVERS} drivers: {driven.workflows}"
+    )
     return Finding(calls, failure, driven.doubt, table, driven.length, tried=told)
 
 
