@@ -210,6 +210,10 @@ def test_a_backend_that_raises_anything_else_fails():
         if chapter.name.startswith(("refines", "capabilities")):
             continue
         result = chapter.run(context(Raising))
+        if result.verdict is Verdict.NOT_APPLICABLE:
+            # A backend in memory is asked for nothing that outlives its process.
+            assert result.excused
+            continue
         assert (result.verdict, result.detail) == (Verdict.FAILED, "OSError: no such disk")
 
 
