@@ -40,7 +40,7 @@ _PROMISES: Final = {
 
 _ANSWERS: Final = (
     *("smoke", "capabilities", "rows", "comparisons", "values", "cursors"),
-    *("awkward-ids", "bad-input", "recordings"),
+    *("awkward-ids", "bad-input", "requests", "recordings"),
 )
 _OTHERS: Final = {
     **dict.fromkeys(_ANSWERS, Level.ANSWERS),

@@ -26,7 +26,7 @@ def test_every_chapter_passes_our_backends(chapter, factory):
     if chapter.name == "recordings":
         pytest.skip("test_replay makes these calls file by file")
     result = chapter.run(context(factory))
-    if chapter.name == "capabilities" or (chapter.name == "crashes" and factory is MemoryFactory):
+    if chapter.name in ("capabilities", "requests") or (chapter.name == "crashes" and factory is MemoryFactory):
         assert result.verdict is Verdict.NOT_APPLICABLE, result
         return
     assert result.verdict is Verdict.PASSED, result
@@ -156,10 +156,8 @@ BROKEN_TWINS = {
     "threads": lambda: Spoiled(check_then_act),
 }
 
-CHECKED = [
-    chapter for chapter in CHAPTERS if not chapter.name.startswith("refines-") and chapter.name != "capabilities"
-]
-"""Those of the rule groups are in test_refinement, those of capabilities in test_capabilities."""
+CHECKED = [chapter for chapter in CHAPTERS if not chapter.name.startswith(("refines-", "capabilities", "requests"))]
+"""Those of the rule groups are in test_refinement, the others in test_capabilities and wire/test_program."""
 
 
 @pytest.mark.parametrize("chapter", CHECKED, ids=lambda chapter: chapter.name)
@@ -186,7 +184,7 @@ def test_a_backend_that_raises_anything_else_fails():
             raise OSError("no such disk")
 
     for chapter in CHAPTERS:
-        if chapter.name.startswith(("refines", "capabilities")):
+        if chapter.name.startswith(("refines", "capabilities", "requests")):
             continue
         result = chapter.run(context(Raising))
         assert (result.verdict, result.detail) == (Verdict.FAILED, "OSError: no such disk")

@@ -44,6 +44,9 @@ def requests():
 
 def write(line):
     answer = json.loads(line)
+    id = b'"id":%d' % answer["id"]
+    if WHAT == "accepts-everything" and answer.get("err", {}).get("kind") == "Serialization":
+        line = b'{%s,"ok":null}\n' % id
     if answer["id"] in asked:
         line = {
             "writes-rubbish": b"hello!\n" + line,

@@ -194,6 +194,13 @@ NEVER = {
 }
 
 
+def test_a_program_that_accepts_everything_is_rejected(capsys):
+    """What has no form in the contract must not be answered."""
+    command = f"exec:{shlex.quote(sys.executable)} {shlex.quote(str(BROKEN))} accepts-everything"
+    assert cli.main(["check", command, "--chapter", "requests", "--seed", "1"]) == 1
+    assert "run.create_run with an argument that does not exist: answered null" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("what", NEVER)
 def test_a_broken_program_never_passes(what, capsys):
     """The command says what is wrong with it."""
@@ -245,7 +252,7 @@ def test_a_served_store_passes(capsys, tmp_path):
     """Our own backends over the wire, with handles of their own on SQLite."""
     for backend in ("memory", f"sqlite:{tmp_path}/x.db"):
         command = f"exec:{shlex.quote(sys.executable)} -m mobstore.properties.cli serve {backend}"
-        names = ("smoke", "handles", "subscriptions", "threads")
+        names = ("smoke", "requests", "handles", "subscriptions", "threads")
         chapters = [part for name in names for part in ("--chapter", name)]
         code = cli.main(["check", command, "--profile", "quick", "--seed", "1", *chapters])
         assert code == 0, capsys.readouterr()
