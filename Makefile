@@ -5,45 +5,42 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-APT := -o Acquire::Retries=0 -o Acquire::http::Timeout=20
 
-# TLC, the second explorer, is a Java program: it is installed where that is allowed.
-JAVA := command -v java >/dev/null || \
-	{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && \
-	apt-get install -qq --yes --no-install-recommends default-jre-headless >/dev/null; } || \
-	echo "There is no Java: what needs TLC is skipped, and counted as skipped."
+# Programs that the tests use where they are there: Java for TLC, the second explorer; a browser for pages; Node.js for
+# the example in another language.
+TOOLS := java=default-jre-headless chromedriver=chromium-driver node=nodejs
+APT := apt-get -qq -o Acquire::Retries=0 -o Acquire::http::Timeout=20
 
-# The example in another language is a program for Node.js.
-NODE := command -v node >/dev/null || \
-	{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && \
-	apt-get install -qq --yes --no-install-recommends nodejs >/dev/null; } || \
-	echo "There is no Node.js: the example in JavaScript is not checked, and its tests are skipped."
-
-.PHONY: check check-node test lint bench browser format generate certificate wheel clean
+.PHONY: check check-node test tools lint bench format generate certificate wheel clean
 
 check: $(READY)
 	$(BIN)/mobstore check memory
 	$(BIN)/mobstore check sqlite
 	$(BIN)/mobstore prove
 
-check-node: $(READY)
-	@$(NODE)
+check-node: $(READY) tools
 	! command -v node >/dev/null || $(BIN)/mobstore check "exec:node examples/node/store.js" --profile quick
 
-test: $(READY) browser
+test: $(READY) tools
 	$(BIN)/pytest -n auto
+
+# Whoever may install what is missing gets it; elsewhere what needs it is skipped, and counted as skipped.
+tools:
+	@missing=$$(for tool in $(TOOLS); do command -v $${tool%=*} >/dev/null || echo $${tool#*=}; done); \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		$(APT) update >/dev/null 2>&1; \
+		for package in $$missing; do \
+			$(APT) install --yes --no-install-recommends $$package >/dev/null 2>&1 || true; \
+		done; \
+	fi; \
+	for tool in $(TOOLS); do command -v $${tool%=*} >/dev/null || \
+		echo "There is no $${tool%=*}: what needs it is skipped, and counted as skipped."; done
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p mobstore.model -p mobstore.backends -p mobstore.properties
 	$(BIN)/lint-imports
-
-# Pages are tested in a real browser where one can be installed; elsewhere their tests say that they are skipped.
-browser:
-	@command -v chromedriver >/dev/null 2>&1 \
-	|| { [ "$$(id -u)" = 0 ] && apt-get $(APT) update && apt-get $(APT) install -y --no-install-recommends chromium chromium-driver; } >/dev/null 2>&1 \
-	|| echo "no browser, and none can be installed: the tests of pages are skipped"
 
 bench: $(READY)
 	$(BIN)/mobstore bench
@@ -71,6 +68,4 @@ $(READY): pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade pip
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	mkdir -p build && ln -sfn .. build/mobstore
-	@$(JAVA)
-	@$(NODE)
 	touch $(READY)

@@ -1,5 +1,6 @@
 """Encodings: how a solver sees ids, and symbols for the values of the model."""
 
+import contextlib
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -79,6 +80,24 @@ class Encoding:
         self._ordered: set[str] = set()
         self._assumed: list[Expr] = []
         self._numbers = itertools.count()
+        self._guarded = False
+
+    @contextlib.contextmanager
+    def guarding(self, *, on: bool = True) -> Iterator[None]:
+        """Let what is built meanwhile say of ids only what it says of those that are `near`.
+
+        Nothing is lost by that: where every id is near it says the same.  So what a solver proves of it is proved;
+        but it has only so many ids to look at, and not those that depend on those that depend on others.
+        """
+        before, self._guarded = self._guarded, on and self._universe is None
+        try:
+            yield
+        finally:
+            self._guarded = before
+
+    def near(self, item: Expr) -> Expr:
+        """Return that what is said meanwhile (`guarding`) is said of this id, too."""
+        return z3.Function(f"near:{item.sort().name()}", item.sort(), z3.BoolSort())(item)
 
     # What ids are.
 
@@ -127,6 +146,8 @@ class Encoding:
 
     def exists(self, sort: Sort, condition: Callable[[Expr], Expr]) -> Expr:
         elements = self.elements(sort)
+        if elements is None and self._guarded:
+            return some_value(self.z3_sort(sort), lambda item: conj(self.near(item), condition(item)), self.near)
         if elements is None:
             return some_value(self.z3_sort(sort), condition)
         return disj(*map(condition, elements))
@@ -298,11 +319,17 @@ class Encoding:
             known: Iterable[tuple[Any, Expr]] = _members_of(sort.kind)[1].items()
         else:
             assert isinstance(sort, Opaque)
-            known = self._constants.get(sort.name, {}).items()
+            known = self._known(sort)
         for value, constant in known:
             if _evaluated(constant, model).eq(part):
                 return value
         return str(part)
+
+    def _known(self, sort: Opaque) -> Iterable[tuple[Any, Expr]]:
+        """Return the values of which one knows what stands for them."""
+        if self._universe is None or sort.name not in self._universe:
+            return self._constants.get(sort.name, {}).items()
+        return zip(self._universe[sort.name], self.elements(sort) or (), strict=True)
 
     def equal(self, left: Symbol, right: Symbol, sort: Sort) -> Expr:
         """Return that two symbols stand for the same value."""

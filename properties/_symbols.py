@@ -91,7 +91,7 @@ def neg(part: Expr) -> Expr:
     """Return that the part does not hold."""
     if z3.is_true(part) or z3.is_false(part):
         return FALSE if z3.is_true(part) else TRUE
-    return z3.Not(part)
+    return part.arg(0) if z3.is_not(part) else z3.Not(part)
 
 
 def implies(condition: Expr, then: Expr) -> Expr:
@@ -109,7 +109,24 @@ def same(left: Expr, right: Expr) -> Expr:
     """That two leaves are equal."""
     if left.eq(right):
         return TRUE
-    return FALSE if is_value(left) and is_value(right) else left == right
+    if is_value(left) and is_value(right):
+        return FALSE
+    if is_value(right) and z3.is_app_of(left, z3.Z3_OP_ITE):
+        # Which of its values a choice has is said of the condition alone: what does not matter drops out.
+        condition, then, otherwise = left.children()
+        return choice(condition, same(then, right), same(otherwise, right))
+    return left == right
+
+
+def choice(condition: Expr, then: Expr, otherwise: Expr) -> Expr:
+    """Return that ``then`` holds where the condition does, and ``otherwise`` elsewhere."""
+    if then.eq(otherwise):
+        return then
+    if z3.is_true(then) or z3.is_false(otherwise):
+        return disj(condition, otherwise) if z3.is_true(then) else conj(condition, then)
+    if z3.is_false(then) or z3.is_true(otherwise):
+        return conj(neg(condition), otherwise) if z3.is_false(then) else disj(neg(condition), then)
+    return z3.If(condition, then, otherwise)
 
 
 def is_same_symbol(left: Symbol, right: Symbol) -> bool:
@@ -152,9 +169,16 @@ def ite(condition: Expr, then: Symbol, otherwise: Symbol) -> Symbol:
 
 def _either_row(condition: Expr, then: Row, otherwise: Row) -> Row:
     known = then.bound is not None and otherwise.bound is not None
+
+    def at(place: Expr) -> Symbol:
+        # An empty row has no place at which something stands: there, what the other one has will do.
+        if 0 in (then.bound, otherwise.bound):
+            return (otherwise if then.bound == 0 else then).at(place)
+        return ite(condition, then.at(place), otherwise.at(place))
+
     return Row(
         lambda: ite(condition, then.length(), otherwise.length()),
-        lambda place: ite(condition, then.at(place), otherwise.at(place)),
+        at,
         max(then.bound or 0, otherwise.bound or 0) if known else None,
         lambda wanted: disj(conj(condition, then.some(wanted)), conj(neg(condition), otherwise.some(wanted))),
     )
@@ -207,15 +231,18 @@ def bound_in(symbol: Symbol) -> Iterator[Expr]:
             yield from bound_in(part)
 
 
-def some_value(sort: Any, condition: Callable[[Expr], Expr]) -> Expr:
+def some_value(sort: Any, condition: Callable[[Expr], Expr], pattern: Callable[[Expr], Expr] | None = None) -> Expr:
+    """That the condition holds for a value; a solver that looks for values looks for those in the pattern."""
     with binding(sort) as (variable,):
         body = condition(variable)
-    return body if z3.is_false(body) or z3.is_true(body) else z3.Exists([variable], body)
+    if z3.is_false(body) or z3.is_true(body):
+        return body
+    return z3.Exists([variable], body, patterns=[] if pattern is None else [pattern(variable)])
 
 
-def for_all(variables: Iterable[Expr], body: Expr) -> Expr:
+def for_all(variables: Iterable[Expr], body: Expr, patterns: Iterable[Expr] = ()) -> Expr:
     listed = list(variables)
-    return z3.ForAll(listed, body) if listed else body
+    return z3.ForAll(listed, body, patterns=list(patterns)) if listed else body
 
 
 def some_place(size: Expr, bound: int | None, condition: Callable[[Expr], Expr]) -> Expr:

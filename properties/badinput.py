@@ -16,9 +16,6 @@ from mobstore.model.values import (
 )
 from mobstore.properties import pools
 
-AWKWARD_IDS = ("", " ", "'", '"; DROP TABLE runs; --', "a\x00b", "a", "é", "e\u0301", "\U0001f600", "m" * 2**20)
-"""Strings that are ids like any other: each must come back as it is, and none be taken for another."""
-
 BadCall: TypeAlias = tuple[str, Callable[[Stores], Any], str]
 """What is wrong, the call, and the kind of error that it must end with."""
 

@@ -26,13 +26,15 @@ import attrs
 from mobstore.backends import aio, memory, sqlite, wire
 from mobstore.backends._stores import Stores
 from mobstore.model import FrameSnapshot, MobRun, MobRunStatus, RunId, Timestamp, evolve, from_json, to_text
+from mobstore.model import operations as ops
 from mobstore.model.values import FlowRunState
 from mobstore.properties import report
 from mobstore.properties.faults.disk import Disk
 from mobstore.properties.faults.power import LEVELS, cut_calls, sqlite_storages
 from mobstore.properties.faults.vfs import Unreachable
 from mobstore.properties.linearizability import measure as checker
-from mobstore.properties.subject import ManualClock
+from mobstore.properties.schedules import Exhaustive, Explorer, SqliteSystem, exhaust, rivals
+from mobstore.properties.subject import ManualClock, call_port
 
 Work: TypeAlias = Callable[[int], None]
 """Does its call ``n`` times."""
@@ -320,6 +322,39 @@ def measure_crashes(rounds: int) -> Figure:
     return _figure(_IMAGES, speeds)
 
 
+_SCHEDULES: Final = _Benchmark(
+    "sqlite: schedules of two clients, taken and judged",
+    "the same calls, without a scheduler",
+    "at least 1,000 a second",
+    1_000,
+    lambda speed, _: speed >= 1_000,
+)
+
+
+def measure_schedules(rounds: int) -> Figure:
+    """Measure how many schedules a second two clients are taken through that want the same node slot."""
+    scenario = rivals(ops.CasGrantNodeSlot, 2)
+    with SqliteSystem(2) as system:
+        explorer = Explorer(system, scenario)
+
+        def take(n: int) -> None:
+            left = n
+            while left:
+                # Every interleaving, again and again.
+                found = exhaust(explorer, Exhaustive(sleep=False), limit=left, confirmed=0)
+                assert found.failure is None, "none is wrong"
+                left -= found.schedules
+
+        def call(n: int) -> None:
+            for _ in range(n):
+                for stores, calls in zip(system.handles, scenario.clients, strict=False):
+                    for operation in calls:
+                        call_port(stores, operation)
+                system.restore()
+
+        return _compare(_SCHEDULES, take, call, rounds)
+
+
 @contextmanager
 def _served() -> Iterator[Stores]:
     """The memory backend of another process."""
@@ -370,6 +405,7 @@ def run(arguments: argparse.Namespace) -> int:
     if "stores" in chosen:
         with tempfile.TemporaryDirectory(prefix="mobstore-bench-", dir=arguments.directory) as directory:
             figures = list(measure(Path(directory), arguments.rounds))
+        figures.append(measure_schedules(arguments.rounds))
         try:
             figures.append(measure_crashes(arguments.rounds))
         except Unreachable as error:

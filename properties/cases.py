@@ -6,7 +6,7 @@ What a case shows, it shows in every run, with any seed, and in the calls of the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -23,6 +23,12 @@ class Case:
 
     name: str
     calls: tuple[Operation[Any] | Aside, ...]
+
+
+_SHORT: Final = 4
+"""Calls of a counterexample that need not be made fewer."""
+_LARGE: Final = 20_000
+"""Characters of a program whose values would take minutes to simplify."""
 
 
 @attrs.frozen
@@ -60,7 +66,7 @@ def try_cases(
     except Mismatch as mismatch:
         assert case is not None, "calls are made in cases only"
         alone = _alone(case, make, source)
-        if simplify or alone is None:
+        if alone is None or alone.calls > _SHORT or (simplify and len(alone.program()) < _LARGE):
             alone = shrunk(alone or mismatch.counterexample, make)
         return CasesResult(calls, comparison.reached, case, alone)
     finally:
@@ -71,12 +77,12 @@ def try_cases(
 def _make(comparison: Comparison, case: Case) -> None:
     for call in case.calls:
         comparison.tick()
-        if call is Aside.REOPEN:
-            comparison.reopen()
-        elif not isinstance(call, Aside):
-            comparison.call(call)
-            if not call.reads:
-                comparison.observe_near(call)
+        if isinstance(call, Aside):
+            comparison.repeat(call)
+            continue
+        comparison.call(call)
+        if not call.reads:
+            comparison.observe_near(call)
 
 
 def _removing(state: State) -> Iterator[Operation[Any]]:

@@ -6,57 +6,67 @@ never a pass.
 
 from __future__ import annotations
 
-import enum
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from random import Random
 from typing import Any, Final
 
 import attrs
 
 from mobstore.backends._stores import Stores
-from mobstore.backends.capabilities import FULL, Capabilities, call_name
+from mobstore.backends.capabilities import Capabilities, call_name
 from mobstore.model import (
-    FEED_CAPACITY,
     ROWS,
     STORES,
     Cell,
     FrameAtomicPersistenceUnavailable,
     MobRunStatus,
-    MobStoreError,
     Operation,
     TrieMap,
     evolve,
-    to_json,
 )
 from mobstore.model import operations as ops
 from mobstore.model.wrappers import Equals
-from mobstore.properties import comparisons, cursors, pools, replay, roundtrip, rows, smoke
-from mobstore.properties.badinput import AWKWARD_IDS, bad_calls
+from mobstore.properties import (
+    comparisons,
+    cursors,
+    handles,
+    identifiers,
+    pools,
+    replay,
+    roundtrip,
+    rows,
+    secrecy,
+    smoke,
+    subscribing,
+)
+from mobstore.properties.badinput import bad_calls
 from mobstore.properties.cases import Case, try_cases
+from mobstore.properties.chapter import Chapter, Context, Finding
+from mobstore.properties.concurrency import chapters as concurrency
 from mobstore.properties.faults.clock import TIMES, disturb_clock
+from mobstore.properties.faults.crashing import SimulatedFactory, crash_amid_calls
+from mobstore.properties.faults.overlap import cut_schedules
+from mobstore.properties.faults.power import LEVELS, Tally, cut_calls
+from mobstore.properties.faults.vfs import Unreachable, library
 from mobstore.properties.refinement import (
     GROUPS,
     Comparison,
-    Counterexample,
     Kind,
-    Mismatch,
     Profile,
     RefinementResult,
     observations,
     refine,
-    shrunk,
     unreached,
 )
 from mobstore.properties.requests import bad_requests, refused
 from mobstore.properties.rotations import Mob
-from mobstore.properties.source import Line
+from mobstore.properties.scenarios import Scenario, try_scenarios
 from mobstore.properties.subject import (
-    Abandoned,
     Factory,
     ManualClock,
     Outcome,
@@ -65,148 +75,8 @@ from mobstore.properties.subject import (
     can_crash,
     opened,
     outcome_of,
-    same_outcome,
 )
-
-
-class Verdict(enum.StrEnum):
-    """What a chapter came to."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-    NOT_APPLICABLE = "not applicable"
-
-
-@attrs.frozen
-class Result:
-    """The result of a chapter: its verdict, what it tried, and what proves a failure, in ``length`` calls.
-
-    ``step`` names where in the chapter it failed; ``trace`` has the counterexample step by step.  Of what is not
-    applicable, ``excused`` says that it does not count against the backend's level, and ``missing`` that the calls
-    that it needs are still to come.
-    """
-
-    chapter: str
-    verdict: Verdict
-    seconds: float
-    calls: int
-    detail: str = ""
-    counterexample: str = ""
-    length: int = 0
-    step: str = ""
-    excused: bool = False
-    missing: bool = False
-    trace: tuple[Line, ...] = ()
-
-
-@attrs.frozen
-class Context:
-    """What a chapter tests, and how much of it; ``source`` is the expression that makes a factory.
-
-    ``due`` are the names of the chapters that the backend has to pass.  Without ``shrinks`` a chapter does not look
-    for a simpler counterexample where it has a short one.
-    """
-
-    make: Callable[[], Factory]
-    name: str
-    source: str
-    profile: Profile
-    seed: int
-    capabilities: Capabilities = FULL
-    shrinks: bool = True
-    due: tuple[str, ...] = ()
-
-
-@attrs.frozen
-class Finding:
-    """What a chapter found: how many calls it made, and a failure or a doubt if there is one.
-
-    ``length`` is how many calls the counterexample takes, and ``step`` where it failed; ``not_applicable`` says
-    why there was nothing to try, ``excused`` that nothing is missing for it, and ``tried`` what was tried, where it
-    is not the chapter's bound.
-    """
-
-    calls: int
-    failure: str = ""
-    doubt: str = ""
-    counterexample: str = ""
-    length: int = 0
-    step: str = ""
-    not_applicable: str = ""
-    excused: bool = False
-    tried: str = ""
-    trace: tuple[Line, ...] = ()
-
-    @classmethod
-    def of(cls, calls: int, example: Counterexample) -> Finding:
-        """Return the failure that a counterexample is, found by ``calls`` calls."""
-        told = f"{example.step}: a counterexample of {example.calls} calls"
-        return cls(calls, told, "", example.program(), example.calls, example.step, trace=example.lines())
-
-    @property
-    def verdict(self) -> Verdict:
-        """What this comes to; who made no call has shown nothing."""
-        if self.failure:
-            return Verdict.FAILED
-        if self.not_applicable:
-            return Verdict.NOT_APPLICABLE
-        return Verdict.UNKNOWN if self.doubt or not self.calls else Verdict.PASSED
-
-    @property
-    def reason(self) -> str:
-        """Why it is not passed."""
-        return self.failure or self.not_applicable or self.doubt or ("" if self.calls else "made no call")
-
-
-@attrs.frozen
-class Chapter:
-    """A promise, and how it is checked; ``bound`` says what was tried when it passes.
-
-    ``needs`` are the calls without which there is nothing to check (``"event.subscribe"``).
-    """
-
-    name: str
-    promise: str
-    bound: Callable[[Profile], str]
-    check: Callable[[Context], Finding]
-    needs: tuple[str, ...] = ()
-
-    def run(self, context: Context) -> Result:
-        """Check the promise; whatever goes wrong in the backend is a failure, and never an exception."""
-        begun = time.perf_counter()
-        try:
-            finding = self._lacking(context.capabilities) or self._found(context)
-        except Abandoned as abandoned:
-            error = abandoned.args[0]
-            finding = Finding(0, f"{type(error).__name__}: the program {error}")
-        except Exception as error:  # noqa: BLE001 - whatever a backend raises is part of the verdict
-            finding = Finding(0, f"{type(error).__name__}: {error}")
-        lacking = set(self.needs) & context.capabilities.lacking
-        return Result(
-            self.name,
-            finding.verdict,
-            time.perf_counter() - begun,
-            finding.calls,
-            finding.reason or finding.tried or self.bound(context.profile),
-            finding.counterexample,
-            finding.length,
-            finding.step,
-            excused=finding.excused or (bool(lacking) and lacking <= context.capabilities.unsupported),
-            missing=bool(lacking & context.capabilities.not_yet),
-            trace=finding.trace,
-        )
-
-    def _lacking(self, capabilities: Capabilities) -> Finding | None:
-        lacking = sorted(set(self.needs) & capabilities.lacking)
-        return Finding(0, not_applicable=f"declared to be refused: {', '.join(lacking)}") if lacking else None
-
-    def _found(self, context: Context) -> Finding:
-        try:
-            return self.check(context)
-        except Mismatch as mismatch:
-            example = shrunk(mismatch.counterexample, context.make)
-            return Finding.of(mismatch.calls, example)
+from mobstore.properties.workflows.workload import FIXED, Workload
 
 
 def _smoke(context: Context) -> Finding:
@@ -289,21 +159,6 @@ def _matching(call: Operation[Any]) -> Iterator[list[Operation[Any]]]:
     yield [ops.CreateRun(run)]
 
 
-def _awkward_ids(context: Context) -> Finding:
-    with opened(context.make(), ManualClock()) as stores:
-        for number, mob_id in enumerate(AWKWARD_IDS):
-            stores.specs.put_spec(mob_id, {"number": number})
-            stores.profiles.create(mob_id, {"number": number})
-        listed = [list(stores.specs.list_specs()), [profile.name for profile in stores.profiles.list()]]
-        if listed != [sorted(AWKWARD_IDS)] * 2:
-            return Finding(2 * len(AWKWARD_IDS), f"put {sorted(AWKWARD_IDS)!a:.300}, listed {listed!a:.300}")
-        for number, mob_id in enumerate(AWKWARD_IDS):
-            held, profile = stores.specs.get_spec(mob_id), stores.profiles.get(mob_id)
-            if held is None or profile is None or held[0] != profile.profile or held[0].value != {"number": number}:
-                return Finding(3 * len(AWKWARD_IDS), f"the id {mob_id!a:.80} names {held} and {profile}")
-    return Finding(4 * len(AWKWARD_IDS))
-
-
 def _bad_input(context: Context) -> Finding:
     calls = 0
     with opened(context.make(), ManualClock()) as stores:
@@ -314,9 +169,10 @@ def _bad_input(context: Context) -> Finding:
             calls += 1
             outcome = outcome_of(lambda: call(stores))  # noqa: B023
             if outcome.kind != expected and not _is_refused(context.capabilities, outcome):
-                return Finding(calls, f"{what}: {outcome.kind or outcome.value!r}, and not {expected}")
+                told = f"{what}: {outcome.kind or outcome.value!r}, and not {expected}"
+                return Finding(calls, told, length=2)
             if visible_state(stores) != before:
-                return Finding(calls, f"{what}: the call was refused and changed something")
+                return Finding(calls, f"{what}: the call was refused and changed something", length=2)
     return Finding(calls)
 
 
@@ -388,63 +244,12 @@ def _refinement(group: str) -> Callable[[Context], Finding]:
     return check
 
 
-def _handles(context: Context) -> Finding:
-    """Two handles on one storage see each other's calls at once, and a reopened storage has lost nothing."""
-    factory, clock = context.make(), ManualClock()
-    calls = [call for call in smoke.EXECUTED if not context.capabilities.lacks(call)]
-    try:
-        handles = (factory.open(clock), factory.open(clock))
-        for number, operation in enumerate(calls):
-            # A call whose predecessor is refused finds another state, and may have to end with an error.
-            with suppress(*([MobStoreError] if context.capabilities.lacking else [])):
-                call_port(handles[number % 2], operation)
-            for read in observations(operation.store):
-                seen = [outcome_of(lambda: call_port(handle, read)) for handle in handles]  # noqa: B023
-                if not same_outcome(*seen):
-                    return Finding(number + 1, f"two handles disagree about {read} after {operation.call}")
-        before = visible_state(handles[0])
-        handles[0].reopen()
-        if visible_state(handles[0]) != before:
-            return Finding(len(calls), "a reopened storage shows another state")
-    finally:
-        factory.destroy()
-    return Finding(len(calls))
+def _scenarios(scenarios: Sequence[Scenario]) -> Callable[[Context], Finding]:
+    def check(context: Context) -> Finding:
+        result = try_scenarios(scenarios, context.make, context.source)
+        return Finding(result.calls, result.problem, "", result.program, result.length, result.step)
 
-
-def _subscriptions(context: Context) -> Finding:
-    factory, clock = context.make(), ManualClock()
-    try:
-        stores, other = factory.open(clock), factory.open(clock)
-        stores.events.append(pools.EVENTS[0])
-        subscription = stores.events.subscribe()
-        expected = [other.events.append(pools.EVENTS[1])]
-        expected += stores.events.append_batch(pools.EVENTS[2:4])
-        stores.events.clear()
-        expected.append(other.events.append(pools.EVENTS[0]))
-        got: list[Any] = []
-        while len(got) < len(expected) and (delivery := subscription.drain(5.0)).events:
-            got += delivery.events
-        if got != expected:
-            return Finding(6, f"appended {to_json(expected)}, delivered {to_json(got)}")
-        if subscription.drain(0.05).events:
-            return Finding(6, "an event was delivered twice")
-        return _lag(stores, subscription)
-    finally:
-        factory.destroy()
-
-
-def _lag(stores: Stores, subscription: Any) -> Finding:
-    batch = [pools.EVENTS[0]] * (FEED_CAPACITY // 2)
-    for _ in range(2):
-        stores.events.append_batch(batch)
-    stores.events.append_batch(batch[:3])
-    delivery = subscription.drain(5.0)
-    if delivery.lagged != 3 or len(delivery.events) != FEED_CAPACITY:
-        found = f"{delivery.lagged} missed and {len(delivery.events)} delivered"
-        return Finding(9, f"3 events more than {FEED_CAPACITY} were appended: {found}")
-    subscription.close()
-    kind = outcome_of(lambda: subscription.drain(0.0)).kind
-    return Finding(9, "" if kind == "Internal" else f"a closed subscription answers {kind}")
+    return check
 
 
 def _crashes(context: Context) -> Finding:
@@ -467,6 +272,56 @@ def _crashes(context: Context) -> Finding:
 
 
 _CRASH_EVERY: Final = 7
+
+
+def _kills(context: Context) -> Finding:
+    """Kill the backend amid its calls; one that can be put on a simulated disk loses its power."""
+    factory = context.make()
+    storages = _storages(factory)
+    mortal: Any = SimulatedFactory(storages[0], context.seed) if storages else factory
+    mortal.open(ManualClock())
+    if not hasattr(mortal, "kill") or not getattr(mortal, "can_crash", True):
+        mortal.destroy()
+        return Finding(0, not_applicable="the factory has no kill: it dies between calls alone", excused=True)
+    deaths = _DEATHS if storages else _REAL_DEATHS
+    found = crash_amid_calls(mortal, deaths, context.seed, context.capabilities)
+    doubt = "" if found.amid else "no call was under way when it was killed"
+    told = f"{found.deaths} deaths, {found.amid} with a call under way"
+    return Finding(found.answered, found.wrong, doubt, tried=told)
+
+
+_DEATHS: Final = 40
+_REAL_DEATHS: Final = 12
+"""As many lives begin with a process that starts."""
+
+
+def _power_cuts(context: Context) -> Finding:
+    """Cut the power at every operation of the disk, in calls one after another and in calls that overlap."""
+    storages = _storages(context.make())
+    if not storages:
+        return Finding(0, not_applicable="it cannot be put on a simulated disk", excused=True)
+    try:
+        library()
+    except Unreachable as error:
+        return Finding(0, doubt=str(error))
+    level = LEVELS["quick"]
+    tallies: list[Tally] = []
+    for cut in (cut_calls, cut_schedules):
+        for storage in storages:
+            tallies += cut(storage, level, context.seed)
+        if losses := [loss for tally in tallies for loss in tally.losses]:
+            break
+    images = sum(tally.images + tally.recoveries for tally in tallies)
+    if losses:
+        story = min(losses, key=lambda loss: loss.size).story()
+        return Finding(len(tallies), f"{len(losses):,} of {images:,} images are not as they may be", "", story)
+    return Finding(len(tallies), tried=f"{images:,} images, none lost or torn")
+
+
+def _storages(factory: Factory) -> tuple[Any, ...]:
+    """How the backend of a factory is put on a simulated disk, if it can be."""
+    storages: tuple[Any, ...] = getattr(factory, "storages", ())
+    return storages
 
 
 def _clock(context: Context) -> Finding:
@@ -498,17 +353,20 @@ def _raced(context: Context) -> Finding:
     try:
         stores = factory.open(clock)
         stores.runs.create_run(evolve(pools.RUNS[0], {"status": MobRunStatus.RUNNING}))
-        winners = _race(factory, clock, rounds)
+        try:
+            winners = _race(factory, clock, rounds)
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises is part of the verdict
+            return Finding(rounds * _WORKERS, f"{type(error).__name__}: {error}", length=1 + _WORKERS)
         run = stores.runs.get_run(pools.RUNS[0].run_id)
     finally:
         factory.destroy()
     wrong = {number: count for number, count in winners.items() if count != 1}
+    racing = 1 + _WORKERS
     if wrong:
-        return Finding(
-            rounds * _WORKERS, f"of {_WORKERS} threads with one expectation, {wrong} won (round: winners)"
-        )
+        told = f"of {_WORKERS} threads with one expectation, {wrong} won (round: winners)"
+        return Finding(rounds * _WORKERS, told, length=racing)
     if run is None or run.flow_state.failure_count != rounds or len(run.step_ledger) != rounds * _WORKERS:
-        return Finding(rounds * _WORKERS, "what was answered is not there")
+        return Finding(rounds * _WORKERS, "what was answered is not there", length=racing)
     return Finding(2 * rounds * _WORKERS)
 
 
@@ -577,6 +435,12 @@ def _rotation(context: Context) -> Finding:
     return Finding(reached.total(), doubt=f"never reached: {compared} {missed}" if missed else "")
 
 
+def _workflows(context: Context) -> Finding:
+    found = Workload(context.make, context.source).run(context.profile, context.seed)
+    doubt = f"never reached: {', '.join(found.missing)}" if found.missing else ""
+    return Finding(found.calls, found.failure, doubt, found.counterexample)
+
+
 def _generated(profile: Profile) -> str:
     return f"{profile.examples} generated sequences of up to {profile.steps} calls"
 
@@ -616,16 +480,9 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     Chapter(
         "awkward-ids",
         "any string is an id like any other, and is taken for no other",
-        lambda _: f"{len(AWKWARD_IDS)} strings, one of a megabyte",
-        _awkward_ids,
-        needs=(
-            "spec.put_spec",
-            "spec.get_spec",
-            "spec.list_specs",
-            "profile.create",
-            "profile.get",
-            "profile.list",
-        ),
+        _counted(identifiers.cases),
+        _cases(identifiers.cases, identifiers.COVERED),
+        needs=tuple(call_name(kind) for kind in identifiers.COVERED),
     ),
     Chapter("bad-input", "what has no form is refused, and nothing changes", lambda _: "a fixed list", _bad_input),
     Chapter(
@@ -643,8 +500,8 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     Chapter(
         "handles",
         "two handles see one storage, and opening it again loses nothing",
-        lambda _: "57 calls by two handles in turn",
-        _handles,
+        _counted(handles.cases),
+        _cases(handles.cases, handles.COVERED),
     ),
     *(
         Chapter(f"refines-{group}", f"{group} calls refine the model", _generated, _refinement(group))
@@ -653,9 +510,16 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     Chapter(
         "subscriptions",
         "every event appended after subscribing is delivered once, in order; lag is counted",
-        lambda _: "two handles, a clear, 4,099 events behind",
-        _subscriptions,
-        needs=("event.subscribe",),
+        lambda _: f"{len(subscribing.SCENARIOS)} scenarios, one 4,099 events behind",
+        _scenarios(subscribing.SCENARIOS),
+        needs=subscribing.NEEDS,
+    ),
+    Chapter(
+        "secrets",
+        "keys and tokens stand in no log, output, error or repr",
+        lambda _: f"{len(secrecy.SCENARIOS)} scenarios",
+        _scenarios(secrecy.SCENARIOS),
+        needs=secrecy.NEEDS,
     ),
     Chapter(
         "clock",
@@ -672,17 +536,38 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
         needs=tuple(call_name(kind) for kind in GROUPS["metadata-supervisor"]),
     ),
     Chapter(
+        "workflows",
+        "workflow drivers that take turns, and die, keep every invariant and come to the end of a single one",
+        lambda profile: (
+            f"{FIXED} fixed workflows and {profile.examples} drawn ones; every transition, call and window"
+        ),
+        _workflows,
+    ),
+    Chapter(
         "threads",
         "of calls that race with one expectation exactly one wins",
         lambda profile: f"{_WORKERS} threads, {profile.examples} rounds or more",
         _threads,
         needs=("run.create_run", "run.get_run", "run.cas_flow_state", "run.append_step_entry"),
     ),
+    *concurrency.CHAPTERS,
     Chapter(
         "crashes",
         "what was answered is there after the backend died",
         lambda _: f"{len(smoke.EXECUTED) // _CRASH_EVERY} deaths between {len(smoke.EXECUTED)} calls",
         _crashes,
+    ),
+    Chapter(
+        "kills",
+        "killed amid its calls, a backend keeps what it answered, and no half of a call",
+        lambda _: f"{_REAL_DEATHS} deaths",
+        _kills,
+    ),
+    Chapter(
+        "power-cuts",
+        "wherever the power is cut, calls are there as a whole, and those that had answered are there",
+        lambda _: "every changing call, on a simulated disk",
+        _power_cuts,
     ),
 )
 """The chapters in the order in which they are run."""

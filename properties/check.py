@@ -11,9 +11,9 @@ from pathlib import Path
 from mobstore.backends.capabilities import Capabilities
 from mobstore.backends.wire import ProgramFailure
 from mobstore.properties import report
-from mobstore.properties.chapters import CHAPTERS, Chapter, Context, Result, Verdict
+from mobstore.properties.chapter import Chapter, Context, Result, Verdict
+from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.check_page import page
-from mobstore.properties.concurrency import chapters as concurrent
 from mobstore.properties.junit import write_junit
 from mobstore.properties.known import NotAList, read_known
 from mobstore.properties.refinement import PROFILES
@@ -50,9 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Check the backend and return the exit code."""
     try:
         make = factory_of(arguments.backend)
-        there = (*CHAPTERS, *concurrent.chapters_of(make()))
-        chapters = _chosen(arguments.chapter, there)
-        known = {} if arguments.known is None else read_known(arguments.known, [each.name for each in there])
+        chapters = _chosen(arguments.chapter)
+        known = {} if arguments.known is None else read_known(arguments.known, [each.name for each in CHAPTERS])
         capabilities = _declared(make)
         for path in _written(arguments):
             path.touch()
@@ -61,15 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     seed = report.seed_of(arguments.seed)
     source = factory_source(arguments.backend)
-    context = Context(
-        make,
-        arguments.backend,
-        source,
-        PROFILES[arguments.profile],
-        seed,
-        capabilities,
-        due=tuple(each.name for each in there),
-    )
+    context = Context(make, arguments.backend, source, PROFILES[arguments.profile], seed, capabilities)
     progress = report.Progress(quiet=arguments.json)
     results = []
     for chapter in chapters:
@@ -115,10 +106,10 @@ def _ended(make: Callable[[], Factory]) -> Result | None:
     return None
 
 
-def _chosen(names: list[str] | None, chapters: Sequence[Chapter]) -> Sequence[Chapter]:
+def _chosen(names: list[str] | None) -> Sequence[Chapter]:
     if not names:
-        return chapters
-    known = {chapter.name: chapter for chapter in chapters}
+        return CHAPTERS
+    known = {chapter.name: chapter for chapter in CHAPTERS}
     for name in names:
         if name not in known:
             msg = f"there is no chapter {name!r}: {', '.join(known)}"

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from mobstore.properties import report
-from mobstore.properties.chapters import CHAPTERS, Context, Result, Verdict
-from mobstore.properties.concurrency.chapters import EVERY
+from mobstore.properties.chapter import Context, Result, Verdict
+from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.known import stale
-from mobstore.properties.levels import Level, level_of
+from mobstore.properties.levels import Level, awarded, level_of
 from mobstore.properties.pages import Html, Span, details, document, tag, timeline
 
-_PROMISES: Final = {chapter.name: chapter.promise for chapter in (*CHAPTERS, *EVERY)}
+_PROMISES: Final = {chapter.name: chapter.promise for chapter in CHAPTERS}
 _CLASSES: Final = {
     Verdict.PASSED: "good",
     Verdict.FAILED: "bad",
@@ -31,7 +31,7 @@ def page(context: Context, results: Sequence[Result], known: Mapping[str, str]) 
         tag("p", _badge(verdict)),
         details(
             [
-                ("level", str(report.level_earned(context, results) or "none")),
+                ("level", str(awarded(results) or "none")),
                 ("chapters", report.counted(results)),
                 ("calls", f"{sum(result.calls for result in results):,}"),
                 ("seconds", f"{sum(result.seconds for result in results):.1f}"),
@@ -48,7 +48,7 @@ def page(context: Context, results: Sequence[Result], known: Mapping[str, str]) 
 
 def _by_level(context: Context, results: Sequence[Result], known: Mapping[str, str]) -> Iterator[Html]:
     run = {result.chapter: result for result in results}
-    due = list(dict.fromkeys((*context.due, *run)))
+    due = list(dict.fromkeys((*_PROMISES, *run)))
     for level in Level:
         yield tag("h2", str(level))
         for name in due:

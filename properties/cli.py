@@ -21,7 +21,9 @@ _COMMANDS: Final = {
     "durability": ("mobstore.properties.durability", "cut the power, and let the disk fail, in every call"),
     "prove": ("mobstore.properties.prove", "settle every obligation in two solvers"),
     "schedules": ("mobstore.properties.schedules.command", "take our backends through every interleaving of calls"),
+    "workflows": ("mobstore.properties.workflows.command", "drive workflows by turns, at once, and with deaths"),
     "serve": ("mobstore.properties.serve", "serve one of our backends to a program, in JSON lines"),
+    "protocols": ("mobstore.properties.protocols.command", "tell how backends commit, and refute the wrong ways"),
     "explore": ("mobstore.properties.explore", "visit every state of the machines and protocols in small scopes"),
     "bench": ("mobstore.properties.bench", "measure our own backends"),
 }

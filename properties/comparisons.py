@@ -53,6 +53,8 @@ def _runs() -> _Cases:
     yield "a run is created twice", (ops.CreateRun(_run(1, 0)), ops.CreateRun(_run(1, 0)))
     created, other = ops.CreateRun(_run(2, 0)), ops.CreateRun(evolve(_run(2, 3), {"mob_id": "Mob"}))
     yield "another run is created with its id", (created, other, ops.ListRuns("Mob"))
+    of_no_flow = ops.CreateRun(evolve(_run(7, 0), {"flow_id": ""}))
+    yield "a flow has an empty id", (of_no_flow, ops.ListRuns("mob", ""), ops.ListRuns("mob"))
     for number, place in ((4, 1), (6, 2)):
         first, second = _run(number, place), _run(number - 1, 0)
         yield "a run is created beside another", (ops.CreateRun(first), ops.CreateRun(second), ops.ListRuns("mob"))
@@ -77,6 +79,7 @@ def _terminal_events() -> _Cases:
     yield "its end was pruned", (ended, ops.Prune(pools.TIMES[2]), ended)
     yield "its end was cleared", (ended, ops.Clear(), ended)
     yield "its end is appended plainly again", (ended, ops.Append(event), ops.AppendBatch((event, event)))
+    yield "its end stands behind many others", (ops.AppendBatch((*(pools.EVENTS[:1] * 300), event)), ended)
     yield "the event is not terminal", (append(pools.EVENTS[0]), ops.Append(pools.EVENTS[0]))
 
 
@@ -88,6 +91,7 @@ def _authorities() -> _Cases:
         yield "a record is expected where another or the same is", (put("mob", held), compare("mob", expected, new))
     equal = evolve(records[3], {"pending_rotation": evolve(records[3].pending_rotation, {})})
     yield "an equal record is expected", (put("mob", records[3]), compare("mob", equal, records[0]))
+    yield "a record is put over another", (put("mob", records[0]), put("mob", records[1]))
     yield "a record is expected where none is", (compare("mob", records[0], records[1]),)
     deleted = ops.DeleteSupervisorAuthority("mob")
     yield "a deleted record is expected", (put("mob", records[0]), deleted, compare("mob", records[0], records[1]))
@@ -108,7 +112,16 @@ def _overlays() -> _Cases:
     absent, held = ops.PutExternalBindingOverlayIfAbsent, _overlay("worker", 2)
     first = absent("mob", held)
     yield "there is an overlay", (first, absent("mob", evolve(held, {"normalized_at": pools.TIMES[3]})))
-    keys = (("worker", 10), ("worker", 2**63 - 1), ("Worker", 2), ("worker ", 2), ("worker2", 2), ("", 2))
+    keys = (
+        ("worker", 10),
+        ("worker", 2**63 - 1),
+        ("worker", 2**32 + 2),
+        ("Worker", 2),
+        ("Worker", 10),
+        ("worker ", 2),
+        ("worker2", 2),
+        ("", 2),
+    )
     for agent, generation in keys:
         similar = absent("mob", _overlay(agent, generation))
         removed = ops.DeleteExternalBindingOverlay("mob", agent, generation)

@@ -42,4 +42,8 @@ def cases() -> Iterator[Case]:
         yield Case("events are polled", (_THREE, ops.Poll(after, limit)))
     for after, limit in ((2**63, 1), (0, 2**63), (2**64 - 1, 2**64 - 1)):
         yield Case("events are polled with a number that is too large", (ops.Poll(after, limit),))
-    yield Case("events are polled after some were pruned", (_THREE, ops.Prune(_TIMES[1]), ops.Poll(0, 2)))
+    yield Case("events are polled after some were pruned", (_THREE, ops.Prune(_TIMES[1]), ops.Poll(1, 2)))
+    yield Case(
+        "there are many events", (ops.AppendBatch((_EVENTS * 400)[:1100]), ops.ReplayAll(), ops.Poll(0, 1100))
+    )
+    yield Case("events are not in the order of their times", (ops.AppendBatch(_EVENTS[::-1]), ops.Poll(0, 2)))

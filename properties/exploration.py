@@ -6,7 +6,7 @@ to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import attrs
@@ -17,6 +17,9 @@ S = TypeVar("S", bound=Hashable)
 
 Move: TypeAlias = tuple[str, Any]
 """The transition that was taken, and its input."""
+
+Graph: TypeAlias = Mapping[S, Sequence[tuple[Move, S]]]
+"""Every state, with the moves that lead on from it."""
 
 
 @attrs.frozen(eq=False)
@@ -115,3 +118,31 @@ def steps_of(
                 yield (result.transition_id, input), result.next_state
 
     return successors
+
+
+def graph_of(starts: Iterable[S], successors: Callable[[S], Iterable[tuple[Move, S]]]) -> Graph[S]:
+    """Return every state that can be come to, with its moves."""
+    graph: dict[S, list[tuple[Move, S]]] = {}
+    waiting = list(starts)
+    while waiting:
+        state = waiting.pop()
+        if state not in graph:
+            graph[state] = list(successors(state))
+            waiting += [after for _, after in graph[state]]
+    return graph
+
+
+def leading_to(graph: Graph[S], goals: Iterable[S], may: Callable[[Move], bool]) -> Collection[S]:
+    """Return the states from which moves that may be made lead to a goal, the goals among them."""
+    before: dict[S, list[S]] = {}
+    for state, steps in graph.items():
+        for move, after in steps:
+            if may(move):
+                before.setdefault(after, []).append(state)
+    found = set(goals)
+    waiting = list(found)
+    while waiting:
+        new = [state for state in before.get(waiting.pop(), ()) if state not in found]
+        found.update(new)
+        waiting += new
+    return found

@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 
 from mobstore.properties import report
-from mobstore.properties.chapters import Verdict
+from mobstore.properties.chapter import Verdict
 from mobstore.properties.exploration import Exploration, Violation
 from mobstore.properties.tla import tlc
 from mobstore.properties.tla.modules import Scope

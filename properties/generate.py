@@ -24,7 +24,6 @@ from mobstore.model.callers import commits
 from mobstore.model.callers.commits import COMMITS, Apply
 from mobstore.model.wrappers import Absent, Comparison, Equals, NotTerminal, Put, Unknown, Write
 from mobstore.properties.chapters import CHAPTERS
-from mobstore.properties.concurrency.chapters import EVERY
 from mobstore.properties.levels import Level, level_of
 from mobstore.properties.refinement import PROFILES
 from mobstore.properties.schema import schema_text
@@ -330,8 +329,8 @@ def chapters_page() -> str:
     lines = [
         "# The chapters of the suite",
         "",
-        "Made from `properties/chapters.py` and `properties/concurrency/` by `mobstore.properties.generate`:",
-        "do not edit. [How a backend is plugged in](writing-a-backend.md) is another page.",
+        "Made from `properties/chapters.py` by `mobstore.properties.generate`: do not edit.",
+        "[How a backend is plugged in](writing-a-backend.md) is another page.",
         "",
         "`mobstore check` runs the chapters, the cheap ones first. Each is passed, failed, unknown or not",
         "applicable; a level is earned when every chapter of it, and of the levels before it, has passed, or does",
@@ -341,7 +340,7 @@ def chapters_page() -> str:
     ]
     for level in Level:
         lines += ["", f"## {level}", "", "| chapter | promise | tried | must reject |", "|---|---|---|---|"]
-        for chapter in (*CHAPTERS, *EVERY):
+        for chapter in CHAPTERS:
             if level_of(chapter.name) is level:
                 bound = chapter.bound(PROFILES["ci"])
                 lines.append(f"| `{chapter.name}` | {chapter.promise} | {bound} | {_twin(chapter.name)} |")

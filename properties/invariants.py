@@ -339,7 +339,7 @@ def _is_blank(fields: t.Fields, kind: type) -> t.Term:
 
 
 def _same_ids(queue: t.Term, membership: t.Term) -> t.Term:
-    return t.Elements(queue).eq(membership) & t.Size(queue).eq(t.Size(membership))
+    return t.Elements(queue).eq(membership) & t.each_once(queue)
 
 
 def _head_was_taken(queue: str, last: str, count: str) -> t.Term:
@@ -477,6 +477,25 @@ _RUN_INVARIANTS: Final = (
         without_update(RUN, "FailStep", "failure_count"),
     ),
     Invariant(
+        "every-failure-is-counted",
+        "The number of failures rises by one when a step fails, and not otherwise; one step fails at a time.",
+        Scope.RUN_STEP,
+        _some_step_became(StepStatus.FAILED) | ~_run.same("failure_count"),
+        _run.after.failure_count.eq(_run.before.failure_count + 1)
+        & t.exists(
+            _run.after.step_status,
+            lambda step: (
+                _status(_run.after, step).eq(StepStatus.FAILED)
+                & t.for_all(
+                    _run.after.step_status,
+                    lambda other: other.eq(step) | _status(_run.after, other).eq(_status(_run.before, other)),
+                )
+            ),
+        ),
+        _FAILED,
+        writing(RUN, "FailStep", "failure_count", _old.failure_count + 2),
+    ),
+    Invariant(
         "failures-in-a-row-are-failures",
         "No more failures in a row than failures.",
         Scope.RUN,
@@ -521,15 +540,6 @@ _RUN_INVARIANTS: Final = (
         t.for_all(_run.before.step_status, _step_moved_on),
         _STEP_DONE,
         without_guard(RUN, "CompleteStep", "StepStatus"),
-    ),
-    Invariant(
-        "failures-are-not-forgotten",
-        "The number of failures never goes down.",
-        Scope.RUN_STEP,
-        _run.before.failure_count > 0,
-        _run.before.failure_count <= _run.after.failure_count,
-        (*_FAILED, run_inputs.CompleteStep("two")),
-        writing(RUN, "CompleteStep", "failure_count", 0),
     ),
     Invariant(
         "failures-in-a-row-end-with-success",
@@ -752,7 +762,7 @@ _FRAME_INVARIANTS: Final = (
         "winners-are-the-branches-of-completed-nodes",
         "A branch has won exactly when one of its nodes completed.",
         Scope.FRAME,
-        t.exists(_f.node_status, _is_completed),
+        t.exists(_f.node_status, _is_completed) | ~t.is_empty(_f.branch_winners),
         t.for_all(_f.branch_winners, lambda branch: _completed_in(t.Some(branch)))
         & t.for_all(
             _f.node_status,
@@ -837,15 +847,6 @@ _FRAME_INVARIANTS: Final = (
         without_update(FRAME, "AdmitNextReadyNode", "last_admitted_node"),
     ),
     Invariant(
-        "winners-stay",
-        "A branch that was won stays won.",
-        Scope.FRAME_STEP,
-        ~t.is_empty(_frame.before.branch_winners),
-        t.for_all(_frame.before.branch_winners, lambda branch: t.member(branch, _frame.after.branch_winners)),
-        (*_NODE_DONE, _ADMIT),
-        writing(FRAME, "FailNode", "branch_winners", frozenset()),
-    ),
-    Invariant(
         "node-outputs-are-not-forgotten",
         "An output that was recorded stays recorded.",
         Scope.FRAME_STEP,
@@ -902,6 +903,16 @@ _LOOP_INVARIANTS: Final = (
         _l.current_iteration > 1,
         _l.current_iteration <= _l.max_iterations,
         _SECOND_DONE,
+        _without_exhaustion(),
+    ),
+    Invariant(
+        "iterations-left-for-a-body",
+        "A loop whose body is awaited or active is in its first iteration, or has not had all that it may have.",
+        Scope.LOOP,
+        _l.phase.eq(LoopPhase.RUNNING)
+        & _l.stage.one_of(LoopStage.AWAITING_BODY_FRAME, LoopStage.BODY_FRAME_ACTIVE),
+        _l.current_iteration.eq(0) | (_l.current_iteration < _l.max_iterations),
+        _LOOPING,
         _without_exhaustion(),
     ),
     Invariant(

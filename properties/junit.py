@@ -8,8 +8,10 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from mobstore.properties import report
-from mobstore.properties.chapters import CHAPTERS, Context, Result, Verdict
+from mobstore.properties.chapter import Context, Result, Verdict
+from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.known import stale
+from mobstore.properties.levels import awarded
 
 _PROMISES = {chapter.name: chapter.promise for chapter in CHAPTERS}
 # What XML 1.0 has no form for.
@@ -27,7 +29,7 @@ def write_junit(path: Path, context: Context, results: Sequence[Result], known: 
     for name, value in (
         ("profile", context.profile.name),
         ("seed", str(context.seed)),
-        ("level", str(report.level_earned(context, results) or "none")),
+        ("level", str(awarded(results) or "none")),
         ("capabilities", str(context.capabilities)),
     ):
         ET.SubElement(properties, "property", name=name, value=_text(value))

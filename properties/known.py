@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from mobstore.properties.chapters import Result, Verdict
+from mobstore.properties.chapter import Result, Verdict
 
 
 class NotAList(Exception):

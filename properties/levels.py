@@ -11,7 +11,9 @@ import enum
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from mobstore.properties.chapters import CHAPTERS, Result, Verdict
+from mobstore.properties.chapter import Result, Verdict
+from mobstore.properties.chapters import CHAPTERS
+from mobstore.properties.concurrency import chapters as concurrency
 
 
 class Level(enum.IntEnum):
@@ -45,15 +47,13 @@ _ANSWERS: Final = (
 _OTHERS: Final = {
     **dict.fromkeys(_ANSWERS, Level.ANSWERS),
     "end": Level.ANSWERS,
-    "threads": Level.CONCURRENT,
-    "crashes": Level.DURABLE,
+    **dict.fromkeys(("threads", *(chapter.name for chapter in concurrency.CHAPTERS)), Level.CONCURRENT),
+    **dict.fromkeys(("crashes", "kills", "power-cuts"), Level.DURABLE),
 }
 
 
 def level_of(chapter: str) -> Level:
     """Return the level that hangs on a chapter."""
-    if chapter.startswith(("branches-", "stress-")):
-        return Level.CONCURRENT
     return _OTHERS.get(chapter, Level.REFINES)
 
 
@@ -64,7 +64,7 @@ def awarded(results: Sequence[Result], chapters: Iterable[str] = _CHAPTERS) -> L
     """Return the highest level that the results of a run earn, or None.
 
     Args:
-        chapters: the names of all chapters that there are for the backend.
+        chapters: the names of all chapters that there are.
     """
     by_name = {result.chapter: result for result in results}
     due = dict.fromkeys((*chapters, *by_name))

@@ -1,7 +1,9 @@
 """``mobstore zoo``: show which chapter of the suite rejects which broken backend, and by how few calls.
 
 For every broken backend the smoke chapter is run, which most of them pass, and the chapter that is there for its
-mistake, which must reject it; with ``--every`` all chapters that draw nothing, too.
+mistake, which must reject it; with ``--every`` all chapters that draw nothing, too.  Those that show only when
+calls overlap, the power fails or a call is interrupted are found out by other means than chapters.  With
+``--correct N`` our own backends go through the suite with N seeds, and nothing may reject them.
 """
 
 from __future__ import annotations
@@ -20,10 +22,13 @@ from typing import Any, Final
 import attrs
 from rich.console import Console
 
-from mobstore.properties import report
-from mobstore.properties.chapters import CHAPTERS, Context, Result, Verdict
+from mobstore.properties import alarms, report
+from mobstore.properties.alarms import DRAW_NOTHING
+from mobstore.properties.chapter import Context, Result, Verdict
+from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.refinement import PROFILES
-from mobstore.properties.zoo import ZOO, BrokenBackend, Kind
+from mobstore.properties.zoo import BY_HAND, ZOO, Kind
+from mobstore.properties.zoo.elsewhere import EXHIBITS
 
 ATTEMPTS: Final = 6
 """Seeds that are tried before a broken backend counts as not rejected."""
@@ -32,35 +37,24 @@ LONGEST: Final = 6
 """Calls that a counterexample may take."""
 
 SMOKE: Final = "smoke"
-DRAW_NOTHING: Final = (
-    "smoke",
-    "rows",
-    "comparisons",
-    "values",
-    "cursors",
-    "awkward-ids",
-    "bad-input",
-    "handles",
-    "subscriptions",
-)
-"""The chapters that make the same calls whatever the seed, in the order of the suite."""
-
 _CHAPTERS: Final = {chapter.name: chapter for chapter in CHAPTERS}
 _ROWS: Final = (Kind.MEMORY_ROW, Kind.SQLITE_ROW)
 
 
 @attrs.frozen
 class Rejection:
-    """What became of a broken backend: ``own`` is of the chapter that is there for it, ``others`` of more."""
+    """What became of a broken backend.
+
+    ``kind`` says where it comes from, ``group`` what it is summed up with, if anything; ``own`` is the result of
+    what is there for it, ``others`` are those of more chapters.
+    """
 
     name: str
+    mistake: str
+    kind: str
+    group: str
     own: Result
     others: tuple[Result, ...] = ()
-
-    @property
-    def backend(self) -> BrokenBackend:
-        """The broken backend."""
-        return ZOO[self.name]
 
     @property
     def is_valid(self) -> bool:
@@ -69,7 +63,7 @@ class Rejection:
 
     @property
     def is_rejected(self) -> bool:
-        """Whether its chapter rejected it, by few enough calls."""
+        """Whether it was found out, by few enough calls."""
         return self.own.verdict is Verdict.FAILED and 0 < self.own.length <= LONGEST
 
 
@@ -77,24 +71,48 @@ def reject(name: str, seed: int, others: Sequence[str] = (SMOKE,), *, shrinks: b
     """Hold a broken backend to its chapter, with one seed after another until it is rejected, and to others once.
 
     Args:
-        name: a key of `ZOO`.
+        name: a key of `ZOO` or `EXHIBITS`.
         seed: the first seed.
         others: the names of other chapters.
         shrinks: whether to look for the simplest counterexample where a short one is known.
     """
+    if name in EXHIBITS:
+        return _expose(name, seed)
     backend = ZOO[name]
     source = f"ZOO[{name!r}]()"
     own, seconds, calls = _CHAPTERS[backend.chapter], 0.0, 0
     for attempt in range(ATTEMPTS):
-        result = own.run(Context(backend, name, source, PROFILES["ci"], seed + attempt, shrinks=shrinks))
+        context = Context(backend, name, source, PROFILES["ci"], seed + attempt, shrinks=shrinks)
+        result = own.run(context)
         seconds, calls = seconds + result.seconds, calls + result.calls
         if result.verdict is Verdict.FAILED:
             break
     tried = (_CHAPTERS[other] for other in others if other != own.name)
     context = Context(backend, name, source, PROFILES["ci"], seed, shrinks=False)
     return Rejection(
-        name, attrs.evolve(result, seconds=seconds, calls=calls), tuple(other.run(context) for other in tried)
+        name,
+        backend.mistake,
+        backend.kind,
+        backend.group,
+        attrs.evolve(result, seconds=seconds, calls=calls),
+        tuple(other.run(context) for other in tried),
     )
+
+
+def _expose(name: str, seed: int) -> Rejection:
+    exhibit, begun = EXHIBITS[name], time.perf_counter()
+    given = exhibit.give_away(seed)
+    seconds = time.perf_counter() - begun
+    verdict = Verdict.FAILED if given.proof else Verdict.PASSED
+    own = Result(exhibit.by, verdict, seconds, given.calls, given.how, given.proof, given.calls)
+    others = []
+    if exhibit.make is not None:
+        context = Context(exhibit.make, name, "", PROFILES["quick"], seed, shrinks=False)
+        others.append(_CHAPTERS[SMOKE].run(context))
+    return Rejection(name, exhibit.mistake, _ELSEWHERE, "", own, tuple(others))
+
+
+_ELSEWHERE: Final = "elsewhere"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,20 +125,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=1, help="how many are tried at a time (default: 1)")
     parser.add_argument("--rows", action="store_true", help="list every mutant of a row")
     parser.add_argument("--programs", action="store_true", help="print each counterexample as a test to paste")
+    parser.add_argument(
+        "--correct", type=int, metavar="N", help="hold our own backends to the suite with N seeds instead"
+    )
     parser.add_argument("--json", action="store_true", help="print the matrix as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Reject the broken backends and return the exit code: 1 when one was not rejected."""
+    if arguments.correct is not None:
+        return alarms.run(arguments.correct, arguments.seed, arguments.jobs, quiet=arguments.json)
     names = _chosen(arguments.only)
     if not names:
-        print(f"mobstore zoo: there is no broken backend {arguments.only[0]!r}: {', '.join(ZOO)}", file=sys.stderr)
+        known = ", ".join((*BY_HAND, *EXHIBITS))
+        print(f"mobstore zoo: there is no broken backend {arguments.only[0]!r}: {known}, ...", file=sys.stderr)
         return 2
     begun = time.perf_counter()
     rejections = []
     for rejection in _rejected(names, arguments):
         rejections.append(rejection)
-        if not arguments.json and (arguments.rows or rejection.backend.kind not in _ROWS):
+        if not arguments.json and (arguments.rows or rejection.kind not in _ROWS):
             _tell(rejection, arguments)
     missed = [found for found in rejections if not found.is_rejected]
     if arguments.json:
@@ -128,17 +152,19 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _tell_rows(rejections)
         valid = sum(found.is_valid for found in rejections)
+        longest = max(found.own.seconds for found in rejections)
         print(
             f"{len(rejections) - len(missed)} of {len(rejections)} broken backends rejected by at most {LONGEST} "
-            f"calls in {time.perf_counter() - begun:.0f} s; {valid} of them pass the smoke chapter"
+            f"calls in {time.perf_counter() - begun:.0f} s, each in {longest:.1f} s or less; {valid} pass smoke"
         )
     return int(bool(missed))
 
 
 def _chosen(patterns: Sequence[str] | None) -> list[str]:
+    names = (*EXHIBITS, *ZOO)
     if not patterns:
-        return list(ZOO)
-    return [name for name in ZOO if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+        return list(names)
+    return [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
 
 
 def _rejected(names: Sequence[str], arguments: argparse.Namespace) -> Iterator[Rejection]:
@@ -161,22 +187,22 @@ def _rejected(names: Sequence[str], arguments: argparse.Namespace) -> Iterator[R
             found = (future.result() for future in started)
         for number, name in enumerate(names, 1):
             if status is not None:
-                status.update(f"{number} of {len(names)}: {name}: {ZOO[name].mistake}")
+                status.update(f"{number} of {len(names)}: {name}")
             yield next(found)
 
 
 def _shrinks(name: str, arguments: argparse.Namespace) -> bool:
     """The cases of the rows are short as they are: to simplify their values is for readers of programs."""
-    return arguments.programs or ZOO[name].kind not in _ROWS
+    return arguments.programs or name in BY_HAND
 
 
 def _row(found: Rejection) -> dict[str, Any]:
-    backend, own = found.backend, found.own
+    own = found.own
     return {
         "name": found.name,
-        "mistake": backend.mistake,
-        "kind": backend.kind.value,
-        "chapter": backend.chapter,
+        "mistake": found.mistake,
+        "kind": found.kind,
+        "chapter": own.chapter,
         "rejected": found.is_rejected,
         "seconds": round(own.seconds, 2),
         "calls": own.calls,
@@ -189,6 +215,8 @@ def _row(found: Rejection) -> dict[str, Any]:
 def _tell(found: Rejection, arguments: argparse.Namespace) -> None:
     own = found.own
     verdict = f"by {own.length} calls" if found.is_rejected else f"NOT rejected ({own.verdict.value})"
+    if found.kind == _ELSEWHERE:
+        verdict += f", {own.detail}"
     also = [result.chapter for result in found.others if result.verdict is Verdict.FAILED]
     print(
         f"{found.name:<40} {own.chapter:<20} {own.seconds:5.1f} s {own.calls:6,} calls  {verdict}"
@@ -196,16 +224,16 @@ def _tell(found: Rejection, arguments: argparse.Namespace) -> None:
         flush=True,
     )
     if arguments.programs and own.counterexample:
-        print(f"\n# {found.backend.mistake}\n{own.counterexample}")
+        print(f"\n# {found.mistake}\n{own.counterexample}")
 
 
 def _tell_rows(rejections: Sequence[Rejection]) -> None:
     """Sum the mutants of rows up, by storage and by what is wrong with the row."""
     of_kind: defaultdict[str, list[Rejection]] = defaultdict(list)
     for found in rejections:
-        if found.backend.kind in _ROWS:
-            where = "memory" if found.backend.kind is Kind.MEMORY_ROW else "sqlite"
-            of_kind[f"{where}: {found.backend.group}"].append(found)
+        if found.kind in _ROWS:
+            where = "memory" if found.kind is Kind.MEMORY_ROW else "sqlite"
+            of_kind[f"{where}: {found.group}"].append(found)
     if of_kind:
         report.print_table(
             "Mutants of the wrapper table, rejected by the chapter rows",

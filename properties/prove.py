@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
@@ -39,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only these obligations (call/cas_*; repeated)",
     )
     parser.add_argument("--full", action="store_true", help="show a line an obligation, with what it says")
+    parser.add_argument(
+        "--export", type=Path, metavar="DIR", help="write each question as SMT-LIB 2 there, and settle the files"
+    )
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     parser.add_argument(
@@ -57,14 +61,34 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"mobstore prove: {error.args[0]}", file=sys.stderr)
         return 2
     begun = time.perf_counter()
-    told = _told(settle_all(wanted, arguments.jobs, arguments.limit), wanted, quiet=arguments.json)
+    told = _told(
+        settle_all(wanted, arguments.jobs, arguments.limit, arguments.export), wanted, quiet=arguments.json
+    )
     results = in_order(told, wanted)
+    if arguments.export is not None:
+        (arguments.export / "index.md").write_text(index(wanted), "utf-8")
     seconds = time.perf_counter() - begun
     if arguments.json:
         report.print_json(results_json(wanted, results, seconds))
     else:
         _print(wanted, results, seconds, full=arguments.full or len(results) <= _FEW)
     return _CODES[overall(results)]
+
+
+def index(obligations: Sequence[Obligation]) -> str:
+    """Return a page that lists obligations, and says how to ask a solver again."""
+    lines = [
+        "# Obligations",
+        "",
+        "Made by `mobstore prove`: do not edit. Each is a question in SMT-LIB 2 that stands alone (`mobstore prove",
+        "--export DIR` writes `DIR/NAME.smt2`). What *holds always* is answered `unsat`, what *can happen* `sat`:",
+        "`cvc5 --enum-inst --fresh-binders DIR/NAME.smt2`, `z3 DIR/NAME.smt2`.",
+        "",
+        "| obligation | what it says | aim | scope |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| `{each.name}` | {each.sentence} | {each.aim.value} | {each.scope.text} |" for each in obligations]
+    return "\n".join(lines) + "\n"
 
 
 def overall(results: Sequence[Result]) -> Verdict:

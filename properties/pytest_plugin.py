@@ -82,11 +82,11 @@ def _is_vacuous(values: list[dict[str, Any]]) -> bool:
 
 
 def _level(values: list[dict[str, Any]]) -> str:
-    from mobstore.properties.chapters import Result, Verdict  # noqa: PLC0415 - not in every run of pytest
+    from mobstore.properties.chapter import Result, Verdict  # noqa: PLC0415 - not in every run of pytest
     from mobstore.properties.levels import awarded  # noqa: PLC0415
 
     names = ("chapter", "seconds", "calls", "excused", "missing")
     results = [
         Result(verdict=Verdict(value["verdict"]), **{name: value[name] for name in names}) for value in values
     ]
-    return str(awarded(results, values[0]["due"]) or "none")
+    return str(awarded(results) or "none")

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from mobstore.backends._stores import Stores
 from mobstore.backends.capabilities import FULL, Capabilities
 from mobstore.model import OPERATIONS, MobRun, Operation, State
 from mobstore.model import operations as ops
@@ -141,6 +142,7 @@ class Comparison:
         self.factory = factory
         self._source = source
         self._stores = factory.open(self.clock)
+        self._other: Stores | None = None
         self.capabilities = capabilities_of(factory)
         self._reference = Reference(self.clock, self.capabilities)
         self._steps: list[Step] = []
@@ -195,6 +197,12 @@ class Comparison:
         self._steps.append(Aside.REOPEN)
         self._stores.reopen()
 
+    def switch(self) -> None:
+        """Go on through the other handle on the same storage, which is opened when it is first used."""
+        self._steps.append(Aside.SWITCH)
+        other = self.factory.open(self.clock) if self._other is None else self._other
+        self._stores, self._other = other, self._stores
+
     def crash(self) -> None:
         """Let the backend die, and open what is there afterwards."""
         self._steps.append(Aside.CRASH)
@@ -210,6 +218,8 @@ class Comparison:
             self.crash()
         elif step is Aside.REOPEN:
             self.reopen()
+        elif step is Aside.SWITCH:
+            self.switch()
         else:
             self.call(step[0])
 

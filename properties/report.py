@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mobstore.model import to_json
-from mobstore.properties.chapters import Chapter, Context, Result, Verdict
+from mobstore.properties.chapter import Chapter, Context, Result, Verdict
 from mobstore.properties.known import stale, unknown_failures
-from mobstore.properties.levels import Level, awarded, level_of
+from mobstore.properties.levels import awarded, level_of
 
 _STYLES: Final = {
     Verdict.PASSED: "green",
@@ -119,7 +119,7 @@ def print_results(context: Context, results: Sequence[Result], known: Mapping[st
     if verdicts := {result.verdict for result in results}:
         if verdicts == {Verdict.NOT_APPLICABLE}:
             console.print("vacuous: nothing was tested", markup=False)
-        console.print(f"level: {level_earned(context, results) or 'none'}", markup=False)
+        console.print(f"level: {awarded(results) or 'none'}", markup=False)
     if verdict is not Verdict.PASSED:
         console.print(f"again: {command(context)}", markup=False)
 
@@ -128,11 +128,6 @@ def counted(results: Sequence[Result]) -> str:
     """Return how many chapters came to what, in words."""
     counts = {kind: sum(result.verdict is kind for result in results) for kind in Verdict}
     return ", ".join(f"{count} {kind.value}" for kind, count in counts.items() if count)
-
-
-def level_earned(context: Context, results: Sequence[Result]) -> Level | None:
-    """Return the level that a run earns, of the chapters that are due."""
-    return awarded(results, context.due) if context.due else awarded(results)
 
 
 def command(context: Context, chapter: str = "") -> str:
@@ -152,7 +147,7 @@ def results_json(
         "seed": context.seed,
         "capabilities": to_json(context.capabilities),
         "verdict": overall(results, known).value,
-        "level": None if (level := level_earned(context, results)) is None else level.name.lower(),
+        "level": None if (level := awarded(results)) is None else level.name.lower(),
         "chapters": [
             {
                 **attrs.asdict(result),

@@ -49,6 +49,8 @@ _SIMILAR: Final[Mapping[Cell, tuple[Any, ...]]] = {
     ),
 }
 """Entries that agree with one in the run's ledger in all of its key but one part."""
+_SIMILAR_KEYS: Final = {Cell.FRAME: ("root  ", "ROOT"), Cell.LOOP: ("root::n ", "ROOT::N")}
+"""Keys that no part of the run has, and that are like one of its."""
 
 
 def cases() -> Iterator[Case]:
@@ -109,6 +111,8 @@ class _Row:
         if cell is Cell.AUTHORITY_LOG:
             return ()
         held = CURRENT[cell](self.run, arguments) if cell in _COMPARED else None
+        if cell is Cell.STEP_OUTPUT:
+            held = self.run.step_ledger[CURRENT[cell](self.run, arguments)].output
         entries: Any = {
             Cell.STEP_LEDGER: self.run.step_ledger,
             Cell.FAILURE_LEDGER: self.run.failure_ledger,
@@ -148,7 +152,7 @@ class _Row:
                 yield f"the {item.cell.value} is another", self.run, self._with(**{item.argument: value})
         if item.cell in _KEYS:
             argument, field, pool = _KEYS[item.cell]
-            for key in pool:
+            for key in (*pool, *_SIMILAR_KEYS[item.cell]):
                 if key not in getattr(self.run, field):
                     yield f"the {item.cell.value} does not exist", self.run, self._with(**{argument: key})
         if issubclass(self.row.operation, ops.CasFrameState):

@@ -23,6 +23,7 @@ class Aside(enum.Enum):
 
     TICK = "the clock goes on"
     REOPEN = "the storage is opened again"
+    SWITCH = "the calls go through the other handle"
     CRASH = "the backend dies and is opened again"
 
 
@@ -87,6 +88,8 @@ def _node(value: Any) -> _Node:
         return f"{type(value).__name__}.{value.name}"
     if isinstance(value, Json):
         return repr(value.value)
+    if isinstance(value, str) and len(value) > WIDTH and value == value[0] * len(value):
+        return f"{value[0]!r} * {len(value)}"
     if isinstance(value, Timestamp):
         return f"Timestamp.parse({str(value)!r})"
     if isinstance(value, str) or not isinstance(value, (Mapping, Sequence, frozenset)):
@@ -160,11 +163,7 @@ def program(calls: Sequence[Step], answered: Outcome | None, factory: str) -> st
         "",
         "def test_counterexample() -> None:",
         "    clock = ManualClock()",
-        *(
-            [f"    factory = {factory}", _OPENED]
-            if Aside.CRASH in calls
-            else [f"    stores = {factory}.open(clock)"]
-        ),
+        *_opening(calls, factory),
     ]
     for step in calls:
         lines += [_ASIDES[step]] if isinstance(step, Aside) else _assertion(*step)
@@ -174,9 +173,20 @@ def program(calls: Sequence[Step], answered: Outcome | None, factory: str) -> st
 
 
 _OPENED: Final = "    stores = factory.open(clock)"
+
+
+def _opening(calls: Sequence[Step], factory: str) -> list[str]:
+    if Aside.SWITCH in calls:
+        return [f"    factory = {factory}", "    stores, other = factory.open(clock), factory.open(clock)"]
+    if Aside.CRASH in calls:
+        return [f"    factory = {factory}", _OPENED]
+    return [f"    stores = {factory}.open(clock)"]
+
+
 _ASIDES: Final = {
     Aside.TICK: "    clock.tick()",
     Aside.REOPEN: "    stores.reopen()",
+    Aside.SWITCH: "    stores, other = other, stores",
     Aside.CRASH: f"    factory.crash()\n{_OPENED}",
 }
 _INDENT: Final = " " * 4

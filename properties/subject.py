@@ -37,8 +37,9 @@ class Factory(Protocol):
     """Opens a backend: each `open` gives a new handle on the same storage, until `destroy` removes it.
 
     A factory may have more, all of it optional: ``capabilities``, a `Capabilities` that says what the backend
-    does not do; and ``crash()``, which lets the backend die where it stands: no handle is closed, and the next
-    `open` finds what is durable.
+    does not do; ``crash()``, which lets the backend die where it stands: no handle is closed, and the next
+    `open` finds what is durable; and ``kill()``, which does so at once, from another thread than that of a call
+    under way, which errs then.
     Where a factory also has ``processes = True``, a fork of it opens the same storage in its own process.
     """
 
@@ -105,6 +106,13 @@ class SqliteFactory:
             self._close()
             shutil.rmtree(left)
 
+    @property
+    def storages(self) -> tuple[Any, ...]:
+        """The backend as it is put on a simulated disk: see `mobstore.properties.faults.storage.Storage`."""
+        from mobstore.properties.faults.power import sqlite_storages  # noqa: PLC0415 - it needs a factory's clock
+
+        return sqlite_storages()
+
     def connect(self, path: Path, clock: Clock) -> Stores:
         """Return the backend on this file."""
         return sqlite.open(path, clock=clock)
@@ -137,10 +145,14 @@ class ProgramFactory:
         self._keeps = idle is not None
         self._program: wire.Program | None = None
         self._handles = 0
+        self._killed = False
 
     def open(self, clock: Clock) -> Stores:
         """Return a handle of its own, or the only one where the program has but one."""
         program = self._program = self._program or self._started()
+        if self._killed:
+            program.revive()
+            self._killed = False
         handle = self._handles if program.greeting.handles else 0
         self._handles += 1
         return Stores(wire.ProgramEngine(program, clock, handle))
@@ -167,6 +179,12 @@ class ProgramFactory:
         assert self._program is not None, "only what was opened can crash"
         self._program.crash()
 
+    def kill(self) -> None:
+        """Kill the program amid a call; it is started again when it is opened."""
+        assert self._program is not None, "only what was opened can be killed"
+        self._killed = True
+        self._program.die()
+
     def _started(self) -> wire.Program:
         if self._idle:
             return self._idle.pop()
@@ -189,8 +207,9 @@ class ProgramFactory:
         program, self._program, self._handles = self._program, None, 0
         if program is None:
             return
-        if program.failed:
+        if program.failed or self._killed:
             program.kill()
+            self._killed = False
             return
         try:
             program.call(protocol.Reset())

@@ -15,8 +15,8 @@ import attrs
 import pytest
 
 from mobstore.properties import report
-from mobstore.properties.chapters import CHAPTERS, Chapter, Context, Verdict
-from mobstore.properties.concurrency.chapters import EVERY, chapters_of
+from mobstore.properties.chapter import Chapter, Context, Verdict
+from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.pytest_plugin import RESULT, profile_of, seed_of
 from mobstore.properties.refinement import PROFILES
 from mobstore.properties.subject import Factory, adapted, capabilities_of, factory_source
@@ -31,16 +31,14 @@ class StoreSuite:
         msg = f"{type(self).__name__} must override the fixture 'factory'"
         raise NotImplementedError(msg)
 
-    @pytest.mark.parametrize("chapter", [*CHAPTERS, *EVERY], ids=lambda chapter: chapter.name)
+    @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
     def test_chapter(
         self, chapter: Chapter, factory: Callable[[], Factory], request: pytest.FixtureRequest
     ) -> None:
         """The backend keeps the promise of the chapter, as far as it is tried."""
         context = _context(factory, request)
-        if chapter.name not in context.due:
-            pytest.skip("the factory does not say that processes share its storage")
         result = chapter.run(context)
-        more = {"verdict": result.verdict.value, "suite": _suite(request), "due": list(context.due)}
+        more = {"verdict": result.verdict.value, "suite": _suite(request)}
         told = {**attrs.asdict(result), **more}
         request.node.user_properties.append((RESULT, told))
         if result.verdict is Verdict.NOT_APPLICABLE and not result.missing:
@@ -62,9 +60,8 @@ def _context(make: Callable[[], Any], request: pytest.FixtureRequest) -> Context
     factory = adapt()
     try:
         capabilities = capabilities_of(factory)
-        due = tuple(chapter.name for chapter in (*CHAPTERS, *chapters_of(factory)))
     finally:
         factory.destroy()
     module, name = getattr(make, "__module__", "?"), getattr(make, "__qualname__", "factory")
     profile, seed = PROFILES[profile_of(request.config)], seed_of(request.config)
-    return Context(adapt, factory.name, factory_source(f"{module}:{name}"), profile, seed, capabilities, due=due)
+    return Context(adapt, factory.name, factory_source(f"{module}:{name}"), profile, seed, capabilities)

@@ -10,8 +10,8 @@ A `Translation` sees ids in one of two ways:
 
 - *unbounded* (no universe): ids are an uninterpreted sort, so there may be any number of steps, nodes, frames;
   quantifiers stay quantifiers.  A filtered sequence and a fixpoint become fresh functions, with axioms that
-  leave only one meaning for them (``axioms``).  `Sum`, and `Size` of a set or map unless compared with 0, have
-  no such axioms: `Unbounded` is raised.
+  leave only one meaning for them (``axioms``).  `Sum` has no such axioms, nor has `Size` of a set or map, but
+  where it is compared with 0, or that of a sequence's items with its own: `Unbounded` is raised.
 - *bounded* (a universe): ids are the values given and sequences no longer than ``length``; every quantifier,
   filter and fixpoint is unrolled, and a formula of constants folds to its value.
 
@@ -29,7 +29,7 @@ import z3  # type: ignore[import-untyped]
 
 from mobstore.model.machines import terms as t
 from mobstore.model.machines.machine import INPUT, STATE, Emit, Guard, Machine, Transition
-from mobstore.model.machines.sorts import Natural, Record, Sort
+from mobstore.model.machines.sorts import Natural, Record, SequenceOf, Sort
 from mobstore.properties._encoding import Encoding, Unbounded
 from mobstore.properties._symbols import (
     FALSE,
@@ -205,9 +205,19 @@ class Translation(Encoding):
     @_term.register
     def _equal(self, term: t.Equal, environment: _Environment) -> Symbol:
         if _counts_nothing(term):
-            return neg(self._some_of(term.left.collection, environment, lambda _item: TRUE))  # type: ignore[attr-defined]
+            with self.guarding(on=False):
+                return neg(self._some_of(term.left.collection, environment, lambda _item: TRUE))  # type: ignore[attr-defined]
+        if (sequence := _without_doubles(term)) is not None:
+            return self._each_once(self._term(sequence, environment), t.item_sort(sequence))
         left, right = self._term(term.left, environment), self._term(term.right, environment)
         return self.equal(left, right, term.left.sort)
+
+    def _each_once(self, symbol: Row, sort: Sort) -> Expr:
+        def stands_before(later: Expr) -> Expr:
+            item = symbol.at(later)
+            return some_place(later, symbol.bound, lambda place: self.equal(symbol.at(place), item, sort))
+
+        return neg(some_place(symbol.length(), symbol.bound, stands_before))
 
     @_term.register
     def _less(self, term: t.Less, environment: _Environment) -> Symbol:
@@ -282,7 +292,15 @@ class Translation(Encoding):
         size = symbol.length()
         bound = None if symbol.bound is None else max(symbol.bound - 1, 0)
         shorter = ite(below(z3.IntVal(0), size), folded(size - 1, size), z3.IntVal(0))
-        return row(shorter, lambda place: symbol.at(folded(place + 1, place)), bound)
+        tail = row(shorter, lambda place: symbol.at(folded(place + 1, place)), bound)
+        if bound is not None:
+            return tail
+
+        def some(wanted: Predicate) -> Expr:
+            # By the places of the whole row: to find one of the tail, a solver would have to subtract.
+            return some_place(size, None, lambda place: conj(place >= 1, wanted(symbol.at(place))))
+
+        return attrs.evolve(tail, some=some)
 
     @_term.register
     def _append(self, term: t.Append, environment: _Environment) -> Symbol:
@@ -507,15 +525,27 @@ class Translation(Encoding):
             sooner = self._fixed(start, lambda other: conj(was_set(other), rank(other) < rank(key)), value)
             is_key = self.contains(keys, key, sort)
             justified = conj(is_key, condition(sooner, key), rank(key) >= 0)
+            stays_open = implies(conj(is_key, neg(was_set(key))), neg(condition(now, key)))
+            meant, patterns = (self.near(key), [self.near(key)]) if self._guarded else (TRUE, [])
             self.assume(
-                for_all((*scope, key), implies(was_set(key), justified)),
-                for_all((*scope, key), implies(conj(is_key, neg(was_set(key))), neg(condition(now, key)))),
+                for_all((*scope, key), implies(conj(meant, was_set(key)), justified), patterns),
+                for_all((*scope, key), implies(meant, stays_open), patterns),
             )
         return now
 
 
 def _never(_key: Expr) -> Expr:
     return FALSE
+
+
+def _without_doubles(term: t.Equal) -> t.Term | None:
+    """Return the sequence of which the term says that each item stands in it once: as many items as places."""
+    if not (isinstance(term.left, t.Size) and isinstance(term.right, t.Size)):
+        return None
+    elements, sequence = term.left.collection, term.right.collection
+    if not isinstance(elements, t.Elements) or elements.collection != sequence:
+        return None
+    return sequence if isinstance(sequence.sort, SequenceOf) else None
 
 
 def _counts_nothing(term: t.Equal) -> bool:

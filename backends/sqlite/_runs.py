@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
@@ -173,14 +174,21 @@ def _parts(session: Session, seq: int, place: str) -> dict[str, Any]:
         "loop_iteration_ledger": LoopIterationLedger(
             _entries(session, Cell.ITERATION_LEDGER, seq, place, iteration_entry)
         ),
-        "flow_authority_inputs": AuthorityLog(
-            _entries(session, Cell.AUTHORITY_LOG, seq, place, lambda text: from_text(FlowAuthorityInput, text))
-        ),
+        "flow_authority_inputs": AuthorityLog(_entries(session, Cell.AUTHORITY_LOG, seq, place, _authority_input)),
         "frames": _snapshots(session, "frames", "frame_id", FrameSnapshot, seq, place),
         "loops": _snapshots(session, "loops", "loop_instance_id", LoopSnapshot, seq, place),
         "root_step_outputs": _root_outputs(session, seq, place),
         "loop_iteration_outputs": _loop_outputs(session, seq, place),
     }
+
+
+@functools.lru_cache(maxsize=1 << 15)
+def _authority_input(text: str) -> Any:
+    """Read a record of the authority log.
+
+    Two thirds of reading a long run are its log, of which callers that race read the same again and again.
+    """
+    return from_text(FlowAuthorityInput, text)
 
 
 def step_entry(step_id: str, agent: str, status: str, output: str, timestamp: str) -> StepLedgerEntry:

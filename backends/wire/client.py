@@ -316,10 +316,25 @@ class Program:
         try:
             self.call(protocol.Crash())
         except ProgramDied:
-            self.kill()
-            self._failure, self.told = None, None
-            self._start()
-            self.greeting = self._greet()
+            self.revive()
+
+    def die(self) -> None:
+        """Kill the process whatever it does; a call under way ends with `ProgramDied`.
+
+        No call may begin before `revive`.
+        """
+        self._process.kill()
+
+    def revive(self) -> None:
+        """Start a program that has died again, with the same command, upon which it finds its storage.
+
+        Raises:
+            ProgramFailure: it cannot be started, or does not greet as the protocol says.
+        """
+        self.kill()
+        self._failure, self.told = None, None
+        self._start()
+        self.greeting = self._greet()
 
     def close(self) -> None:
         """Close the program's input, upon which it ends.

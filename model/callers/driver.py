@@ -190,7 +190,11 @@ class Driver:
     # --- the loop -----------------------------------------------------------------------------------------------
 
     def drive(self) -> Driving:
-        """Drive the run to its end; see `mobstore.model.callers.driver.drive`."""
+        """Drive the run to its end; see `mobstore.model.callers.driver.drive`.
+
+        After `Contention` it may be called again: then the driver goes on with the steps that it admitted.
+        """
+        self._misses = 0
         while not (run := (yield from self._present())).status.is_terminal:
             decision = self._next(run)
             if decision is not None:

@@ -554,6 +554,11 @@ def is_empty(collection: Term) -> Term:
     return Size(collection).eq(0)
 
 
+def each_once(sequence: Term) -> Term:
+    """Return that no item stands in the sequence twice."""
+    return Size(Elements(sequence)).eq(Size(sequence))
+
+
 def insert(items: Term, item: Like) -> Term:
     """Return the set with ``item``."""
     return Insert(items, as_sort(item, item_sort(items)))

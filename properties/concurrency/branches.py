@@ -16,6 +16,7 @@ import attrs
 import hypothesis
 from hypothesis import strategies as st
 
+from mobstore.backends.capabilities import FULL, Capabilities
 from mobstore.properties.concurrency.driving import Face, can_fork, drive, script
 from mobstore.properties.linearizability import Answer, Event, History, Limit, Proof, Verdict, check
 from mobstore.properties.linearizability import Outcome as Known
@@ -150,32 +151,41 @@ def repeat(make: Callable[[], Factory], face: Face, scenario: Scenario, *, times
 
 @attrs.define
 class Tried:
-    """What trying came to: the runs, their calls, how often each call overlapped another, and a failure."""
+    """What trying came to: the runs, their calls, how often each call overlapped another, and a failure.
+
+    ``there`` are the changing calls that the backend has.
+    """
 
     runs: int
     calls: int
     overlapped: Counter[str]
     failure: Failure | None
+    there: frozenset[str]
 
     @property
     def missed(self) -> list[str]:
-        """The changing calls that never overlapped another."""
-        return sorted({kind.call for kinds in GROUPS.values() for kind in kinds} - set(self.overlapped))
+        """The changing calls that are there and never overlapped another."""
+        return sorted(self.there - set(self.overlapped))
 
 
-def try_branches(make: Callable[[], Factory], face: Face, examples: int, seed: int) -> Tried:
+def try_branches(
+    make: Callable[[], Factory], face: Face, examples: int, seed: int, capabilities: Capabilities = FULL
+) -> Tried:
     """Draw branches of every rule group, and shrink a failure.
 
-    Calls that never overlapped another are drawn again among themselves, round by round, while there is time.
+    What ``capabilities`` lack is not called.  Calls that never overlapped another are drawn again among
+    themselves, round by round, while there is time.
     """
-    tried, until = Tried(0, 0, Counter(), None), time.monotonic() + _DRAWING
+    there = frozenset(kind.call for kinds in GROUPS.values() for kind in kinds if not capabilities.lacks(kind))
+    tried, until = Tried(0, 0, Counter(), None, there), time.monotonic() + _DRAWING
     for attempt in range(ROUNDS):
         missed = set(tried.missed)
         work = [(group, [kind for kind in kinds if kind.call in missed]) for group, kinds in GROUPS.items()]
         work = [(group, kinds) for group, kinds in work if kinds]
         if not work or time.monotonic() > until:
             break
-        tried.failure = _draw(make, face, _scenarios(work, again=attempt > 0), examples, seed + attempt, tried)
+        drawn = _scenarios(work, again=attempt > 0).map(lambda scenario: scenario.without(capabilities.lacks))
+        tried.failure = _draw(make, face, drawn, examples, seed + attempt, tried)
         if tried.failure is not None:
             tried.failure = simpler(make, tried.failure)
             break

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
-from mobstore.properties.chapters import Chapter, Context, Finding
+from mobstore.properties.chapter import Chapter, Context, Finding
 from mobstore.properties.concurrency import branches, stress
 from mobstore.properties.concurrency.branches import faces_of, try_branches
 from mobstore.properties.concurrency.driving import Face
 from mobstore.properties.refinement import Profile
-from mobstore.properties.subject import Factory
 
 _EXAMPLES: Final = 4
 """One round of branches for so many of a profile's examples."""
 _CALLS: Final = 12
 """Calls of a long run for each of a profile's examples."""
+_NOT_SHARED: Final = Finding(
+    0, not_applicable="the factory does not say that processes share its storage", excused=True
+)
 
 
 def _examples(profile: Profile) -> int:
@@ -24,18 +26,25 @@ def _examples(profile: Profile) -> int:
 
 def _branches(face: Face) -> Callable[[Context], Finding]:
     def check(context: Context) -> Finding:
-        tried = try_branches(context.make, face, _examples(context.profile), context.seed)
+        if face not in faces_of(context.make()):
+            return _NOT_SHARED
+        tried = try_branches(context.make, face, _examples(context.profile), context.seed, context.capabilities)
         if tried.failure is not None:
             return Finding(tried.calls, tried.failure.reason, "", tried.failure.program(context.source))
-        doubt = f"never overlapped another call: {', '.join(tried.missed)}" if tried.missed else ""
-        return Finding(tried.calls, doubt=doubt)
+        met = len(tried.there) - len(tried.missed)
+        told = f"{tried.runs} runs; {met} of {len(tried.there)} changing calls overlapped another"
+        return Finding(tried.calls, doubt="" if met else "no two calls overlapped", tried=told)
 
     return check
 
 
 def _stress(face: Face) -> Callable[[Context], Finding]:
     def check(context: Context) -> Finding:
-        found = stress.stress(context.make, face, _CALLS * context.profile.examples, context.seed)
+        if face not in faces_of(context.make()):
+            return _NOT_SHARED
+        found = stress.stress(
+            context.make, face, _CALLS * context.profile.examples, context.seed, context.capabilities
+        )
         failure, _, table = found.failure.partition("\n")
         return Finding(found.calls, failure, found.doubt, table)
 
@@ -60,13 +69,5 @@ def _stress_chapter(face: Face) -> Chapter:
     )
 
 
-_CHAPTERS: Final = {face: (_branches_chapter(face), _stress_chapter(face)) for face in Face}
-
-
-EVERY: Final = tuple(chapter for chapters in _CHAPTERS.values() for chapter in chapters)
-"""The chapters for every kind of caller."""
-
-
-def chapters_of(factory: Factory) -> Sequence[Chapter]:
-    """Return the chapters that a backend has; those of processes only if it says that they share its storage."""
-    return [chapter for face in faces_of(factory) for chapter in _CHAPTERS[face]]
+CHAPTERS: Final = tuple(chapter for face in Face for chapter in (_branches_chapter(face), _stress_chapter(face)))
+"""Of every face; one that a backend does not have is not applicable to it."""

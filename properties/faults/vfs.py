@@ -2,10 +2,10 @@
 
 A `Disk` that is mounted is opened with a URI: ``file:/7/stores.db?vfs=mobstore-disk``; the number says which disk.
 What SQLite asks for is what its own VFS for Unix does: the same locks, the same device characteristics (writes do
-not damage their neighbours), the same moments at which a directory is synchronised (after the first sync of a new
-journal, and where SQLite asks for it on a delete).  Shared memory is memory of this process, so that a write-ahead
-log works with several connections in it; it is gone with the power.  (Source: sqlite.org/c3ref/vfs.html and
-c3ref/io_methods.html.)
+not damage their neighbours), the same moments at which a directory is synchronised (after the first sync of a
+journal through each handle that might have created it, and where SQLite asks for it on a delete).  Shared memory is
+memory of this process, so that a write-ahead log works with several connections in it; it is gone with the power.
+(Source: sqlite.org/c3ref/vfs.html and c3ref/io_methods.html.)
 """
 
 from __future__ import annotations
@@ -234,17 +234,16 @@ def _where(name: bytes) -> tuple[Disk, str]:
 def _open(_vfs: int, name: bytes | None, address: int, flags: int, out_flags: Any) -> int:
     ctypes.c_void_p.from_address(address).value = None
     if name is None:
-        disk, path, created = _TEMPORARY, None, False
+        disk, path = _TEMPORARY, None
         file: File | None = disk.temporary()
     else:
         disk, path = _where(name)
         with disk.lock:
-            created = disk.find(path) is None
             file = disk.open(path, create=bool(flags & _CREATE))
     if file is None:
         return _CANTOPEN
     on_close = path if flags & _DELETE_ON_CLOSE else None
-    handle = _Handle(disk, file, created and bool(flags & _JOURNALS), on_close)
+    handle = _Handle(disk, file, bool(flags & _CREATE and flags & _JOURNALS), on_close)
     file.handles.append(handle)
     _handles[address] = handle
     if out_flags:

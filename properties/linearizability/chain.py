@@ -31,11 +31,14 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from mobstore.properties.linearizability.history import NEVER
-from mobstore.properties.linearizability.models import BLIND, Facts, Kind
+from mobstore.properties.linearizability.models import BLIND, Facts, Judge, Kind
 from mobstore.properties.linearizability.verdict import Edge, Proof, Relation, Watch
 
 _ABSENT: Final = object()
+_LOOK_EVERY: Final = 1024
 
+Gaps: TypeAlias = tuple[int, int]
+"""First and last gap of some that stand together."""
 Run: TypeAlias = tuple[int, int, int]
 """First and last gap of a maximal run in which an observer is illegal, and the observer."""
 
@@ -67,6 +70,11 @@ class Chain:
     expects: Sequence[Any]
     writes: Sequence[Any]
     cell: Hashable
+
+    @property
+    def end(self) -> Any:
+        """The value of the cell behind the last change."""
+        return self.writes[self.order[-1]] if self.order else next(iter(self.at))
 
 
 def chain_cells(facts: Facts) -> Iterator[Hashable]:
@@ -161,7 +169,8 @@ def _place_unknown(
         if written in known or written == expects[pos]:  # nobody else wrote what it leaves: it cannot happen
             continue
         twin = first.setdefault(written, pos)
-        if twin != pos and (facts.writes[twin], facts.expects[twin]) != (facts.writes[pos], facts.expects[pos]):
+        same = (facts.writes[twin], facts.expects[twin]) == (facts.writes[pos], facts.expects[pos])
+        if twin != pos and (facts.judge is not None or not same):
             return False
     needed: set[int] = set()
     read, change = Kind.READ, Kind.CHANGE
@@ -241,22 +250,27 @@ def decide(
         Refuted: there is none.
     """
     bounds = Bounds.of(chain.order, inv, res)
-    if facts.cells is None:
+    illegal: dict[int, list[int]] = {}
+    best: dict[int, int] = {}
+    rescue = NEVER
+    runs_of: dict[int, list[Gaps]] | None = None
+    if facts.judge is not None and not chain.tails.get(chain.end):
+        chain.tails = {}
+        runs_of = _Judged(facts.judge, facts, chain, inv, res, bounds).observe(watch)
+    elif facts.cells is None:
         illegal = _observe_one(facts, chain, inv, res, bounds)
-        best: dict[int, int] = {}
         rescue = _rescue(chain, inv, res, illegal, best) if chain.tails else NEVER
     else:
         several = _Several(facts, chain, inv, res, bounds)
         if not several.observe():
             return None
-        illegal, best, rescue = several.last, several.best, several.rescue
+        illegal, best, rescue, runs_of = several.last, several.best, several.rescue, several.runs_of
     final = illegal.get(len(chain.order), [])
     rescue = rescue if rescue == NEVER else max(rescue, bounds.lo[-1])
     bounds.lo[-1] = NEVER
     _bind_last(chain, inv, res, bounds, final, rescue)
     watch.look(f"the order of {len(chain.order)} changes is found, their points in time are not")
     points = place(chain, inv, res, bounds)
-    runs_of = None if facts.cells is None else several.runs_of
     _append_tail(chain, inv, points, illegal, best, rescue, runs_of)
     watch.look("the points in time are found, the witness is not written")
     return _witness(facts, chain, inv, points, runs_of)
@@ -309,7 +323,7 @@ def _rescue(
 
     The tails are a forest; ``best`` is filled with the least time of each of them, from the leaves up.
     """
-    end = chain.writes[chain.order[-1]] if chain.order else next(iter(chain.at))
+    end = chain.end
     nodes = list(chain.tails.get(end, ()))
     for pos in nodes:  # grows while it is walked: parents before children
         nodes.extend(chain.tails.get(chain.writes[pos], ()))
@@ -433,14 +447,13 @@ def _append_tail(
     illegal: Mapping[int, list[int]],
     best: Mapping[int, int],
     rescue: int,
-    runs_of: dict[int, list[tuple[int, int]]] | None,
+    runs_of: dict[int, list[Gaps]] | None,
 ) -> None:
     """Let the unseen changes happen that comparisons at the end need, and no others."""
     points.pop()
     gap, least = len(chain.order), rescue
     while any(inv[pos] > points[-1] for pos in illegal.get(gap, ())) and least < NEVER:
-        end = chain.writes[chain.order[-1]] if chain.order else next(iter(chain.at))
-        pos = min(chain.tails[end], key=best.__getitem__)
+        pos = min(chain.tails[chain.end], key=best.__getitem__)
         chain.order.append(pos)
         points.append(max(points[-1], least))
         gap = len(chain.order)
@@ -457,7 +470,7 @@ def _witness(
     chain: Chain,
     inv: Sequence[int],
     points: list[int],
-    runs_of: Mapping[int, list[tuple[int, int]]] | None,
+    runs_of: Mapping[int, list[Gaps]] | None,
 ) -> Sequence[int]:
     """Return the positions in order: changes by their points, each observer in a legal gap that its span meets.
 
@@ -551,6 +564,64 @@ def _pinned(chain: Chain, pos: int, source: int) -> Relation:
     return Relation.ORDER if gap == source - 1 else Relation.LAST
 
 
+# --- whole states -----------------------------------------------------------------------------------------------
+
+
+class _Judged:
+    """Observers of whole states: each is judged in the gaps in which it can stand; it cannot in the others."""
+
+    def __init__(
+        self,
+        judge: Judge,
+        facts: Facts,
+        chain: Chain,
+        inv: Sequence[int],
+        res: Sequence[int],
+        bounds: Bounds,
+    ) -> None:
+        self._judge, self._facts, self._chain, self._bounds = judge, facts, chain, bounds
+        self._inv, self._res = inv, res
+        self._lower = list(accumulate(bounds.lo, max))
+        self._upper = suffix_minimum(bounds.hi)
+
+    def observe(self, watch: Watch) -> dict[int, list[Gaps]]:
+        """Replay the changes, and bound their points by the observers; return where each of these is illegal."""
+        states = self._judge.states(self._chain.order)
+        if isinstance(states, int):
+            calls = self._chain.order[max(0, states - 1) : states + 1]
+            message = "behind the calls before it, which have a forced order, this call is answered otherwise"
+            raise Refuted(Proof("expectation", message, tuple(sorted(calls)), cell=self._chain.cell))
+        runs_of: dict[int, list[Gaps]] = {}
+        for pos, kind in enumerate(self._facts.kinds):
+            if kind < Kind.CHANGE:
+                if not pos % _LOOK_EVERY:
+                    watch.look(f"{pos:,} calls are placed")
+                runs = self._illegal(pos, states)
+                if runs:
+                    runs_of[pos] = runs
+                    self._bind(pos, runs)
+        return runs_of
+
+    def _illegal(self, pos: int, states: Sequence[Any]) -> list[Gaps]:
+        last = len(self._chain.order)
+        start = bisect_left(self._upper, self._inv[pos], 1, last + 1) - 1
+        end = bisect_left(self._lower, self._res[pos], 0, last + 1) - 1
+        legal = [(gap, gap) for gap in range(start, end + 1) if self._judge.allows(states[gap], pos)]
+        return _complement(legal, last)
+
+    def _bind(self, pos: int, runs: Sequence[Gaps]) -> None:
+        bounds, last, begun, ended = self._bounds, len(self._chain.order), self._inv[pos], self._res[pos]
+        for first, until in runs:
+            if first == 0 and until == last:
+                raise Refuted(_never(pos, self._chain.cell))
+            if first == 0:
+                bounds.hi[until + 1] = min(bounds.hi[until + 1], ended - 1)
+            elif until == last:
+                bounds.lo[first] = max(bounds.lo[first], begun)
+            elif self._lower[first] < begun and self._upper[until + 1] >= ended:
+                bounds.runs.append((first, until, pos))
+
+
 # --- several cells ----------------------------------------------------------------------------------------------
 
 
@@ -562,10 +633,10 @@ class _Several:
         self.last: dict[int, list[int]] = {}
         self.best: dict[int, int] = {}
         self.rescue = NEVER
-        self.runs_of: dict[int, list[tuple[int, int]]] = {}
+        self.runs_of: dict[int, list[Gaps]] = {}
         self._starts: dict[Hashable, list[int]] = {}
         self._values: dict[Hashable, list[Any]] = {}
-        self._intervals: dict[tuple[Hashable, Any], list[tuple[int, int]]] = {}
+        self._intervals: dict[tuple[Hashable, Any], list[Gaps]] = {}
         self._tail_states: dict[Any, dict[Hashable, Any]] = {}
         self._tail_writer: dict[Any, int] = {}
         self._lower: list[int] = []
@@ -619,7 +690,7 @@ class _Several:
         """Keep the tails whose expectations hold; return the cells that they write, but for the chain's."""
         facts, chain, touched = self._facts, self._chain, set[Hashable]()
         gap = len(chain.order)
-        pending = [(chain.writes[chain.order[-1]] if chain.order else next(iter(chain.at)), dict[Hashable, Any]())]
+        pending = [(chain.end, dict[Hashable, Any]())]
         grown: dict[Any, list[int]] = {}
         for value, changes in pending:
             for pos in chain.tails.get(value, ()):
@@ -643,7 +714,7 @@ class _Several:
         place = bisect_left(starts, gap + 1) - 1
         return self._values[cell][place]
 
-    def _matching(self, expected: Mapping[Hashable, Any]) -> list[tuple[int, int]]:
+    def _matching(self, expected: Mapping[Hashable, Any]) -> list[Gaps]:
         """The maximal runs of gaps whose state has all that is expected."""
         last = len(self._chain.order)
         runs = [(0, last)]
@@ -703,10 +774,10 @@ def _until_gap(run: tuple[int, int]) -> int:
     return run[1]
 
 
-def _intersection(left: Sequence[tuple[int, int]], right: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+def _intersection(left: Sequence[Gaps], right: Sequence[Gaps]) -> list[Gaps]:
     if len(left) > len(right):
         left, right = right, left
-    both: list[tuple[int, int]] = []
+    both: list[Gaps] = []
     for first, last in left:
         place = bisect_left(right, first, key=lambda run: run[1])
         while place < len(right) and right[place][0] <= last:
@@ -715,8 +786,8 @@ def _intersection(left: Sequence[tuple[int, int]], right: Sequence[tuple[int, in
     return both
 
 
-def _complement(runs: Sequence[tuple[int, int]], last: int) -> list[tuple[int, int]]:
-    gaps: list[tuple[int, int]] = []
+def _complement(runs: Sequence[Gaps], last: int) -> list[Gaps]:
+    gaps: list[Gaps] = []
     start = 0
     for first, until in runs:
         if first > start:

@@ -90,6 +90,38 @@ def relevant_rows(history: History, model: Model, rows: Sequence[int]) -> Sequen
     return array("q", (row for row in rows if row not in drop)) if drop else rows
 
 
+class ModelJudge:
+    """Judges by the model what an order of changes allows.
+
+    Args:
+        model: what the calls mean.
+        history: has them.
+        rows: of the object.
+        state: before the first of them.
+    """
+
+    def __init__(self, model: Model, history: History, rows: Sequence[int], state: Any) -> None:
+        self._model, self._history, self._rows, self._state = model, history, rows, state
+
+    def states(self, order: Sequence[int]) -> Sequence[Any] | int:
+        """Return the states around changes in their order, or the place in it of one that is answered otherwise."""
+        history, states = self._history, [self._state]
+        for place, pos in enumerate(order):
+            row = self._rows[pos]
+            after, answer = self._model.step(states[-1], history.f[row], history.value[row])
+            known = history.outcome[row] is Outcome.OK
+            if known and not self._model.agrees(answer, history.answer[row]):
+                return place
+            states.append(after)
+        return states
+
+    def allows(self, state: Any, pos: int) -> bool:
+        """Whether a call may be answered so in a state."""
+        history, row = self._history, self._rows[pos]
+        answer = self._model.step(state, history.f[row], history.value[row])[1]
+        return self._model.agrees(answer, history.answer[row])
+
+
 class _ObjectCheck:
     """Decides one object."""
 
@@ -157,6 +189,8 @@ class _ObjectCheck:
         facts = self._model.facts(history, rows, state)
         if facts is None:
             return
+        if not self._model.exact:
+            facts = attrs.evolve(facts, judge=ModelJudge(self._model, history, rows, state))
         whole = len(rows) == len(history)
         inv = history.inv if whole else [history.inv[row] for row in rows]
         res = history.res if whole else [history.res[row] for row in rows]
@@ -177,20 +211,26 @@ class _ObjectCheck:
         return [rows[pos] for pos in found]
 
     def _shrunk(self, proof: Proof) -> Proof:
-        """Remove observers while every order of what is left fails."""
-        kept = list(proof.rows)
-        watch = Watch(Limit(_SHRINKING, self._watch.limit.configurations, self._watch.limit.memory))
-        history = self._history
+        """Remove observers, many at once and then fewer, while every order of what is left fails."""
+        kept, watch = list(proof.rows), Watch(attrs.evolve(self._watch.limit, seconds=_SHRINKING))
+        observers = [row for row in proof.rows if self._is_observer(row)]
+        size = len(observers)
         try:
-            for row in reversed(proof.rows):
-                known = history.outcome[row] is Outcome.OK
-                if known and self._model.observes(history.f[row], history.value[row], history.answer[row]):
-                    fewer = [each for each in kept if each != row]
-                    if all(self._fails(fewer, state, watch) for state in proof.before):
+            while size:
+                for start in range(0, len(observers), size):
+                    chunk = frozenset(observers[start : start + size])
+                    fewer = [row for row in kept if row not in chunk]
+                    if len(fewer) < len(kept) and all(self._fails(fewer, state, watch) for state in proof.before):
                         kept = fewer
+                size //= 2
         except LimitReached:
             pass
         return attrs.evolve(proof, rows=tuple(kept))
+
+    def _is_observer(self, row: int) -> bool:
+        history = self._history
+        known = history.outcome[row] is Outcome.OK
+        return known and self._model.observes(history.f[row], history.value[row], history.answer[row])
 
     def _fails(self, rows: Sequence[int], state: Any, watch: Watch) -> bool:
         watch.look("shrinking")

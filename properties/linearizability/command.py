@@ -9,6 +9,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -131,7 +132,8 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         print(f"mobstore history: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
-    found = checked(history, model, limit)
+    with _status(f"checking {len(history):,} calls"):
+        found = checked(history, model, limit)
     if found.rejected is not None:
         print(f"mobstore history: the second program rejects the verdict: {found.rejected}", file=sys.stderr)
         return 2
@@ -172,6 +174,12 @@ def _self_check(number: int, seed: int, *, as_json: bool) -> int:
         return 0
     print(f"after {agreed:,} histories two disagree:\n{found.disagreement}")
     return 1
+
+
+def _status(text: str) -> AbstractContextManager[object]:
+    """Tell on a terminal what takes its time."""
+    console = Console(stderr=True)
+    return console.status(text) if console.is_terminal else nullcontext()
 
 
 # --- for people -------------------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from mobstore.properties.linearizability.history import NEVER, History, Outcome
 from mobstore.properties.linearizability.models import Model
 from mobstore.properties.linearizability.verdict import Answer, Limit, ObjectVerdict
 
+_LARGEST: Final = 50_000
+"""Calls of an object that are still looked through by bisection."""
 _LIMIT: Final = Limit(seconds=5.0, configurations=100_000)
 
 
@@ -38,7 +40,7 @@ def explain(history: History, model: Model, rows: Sequence[int], verdict: Object
     """Return how far the calls of an object can be explained; None where finding it takes too long."""
     if verdict.witness is not None:
         return Explanation(verdict.witness, _points(history, verdict.witness))
-    if verdict.answer is Answer.UNKNOWN:
+    if verdict.answer is Answer.UNKNOWN or len(rows) > _LARGEST:
         return None
     alone = _Alone(model)
     part = history.take(rows)

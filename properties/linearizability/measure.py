@@ -12,13 +12,14 @@ import statistics
 import time
 import tracemalloc
 from collections.abc import Iterator
+from typing import Final
 
 import attrs
 
 from mobstore.properties.linearizability.checker import check
 from mobstore.properties.linearizability.history import History
-from mobstore.properties.linearizability.models import CasRegister
-from mobstore.properties.linearizability.random_histories import Shape, draw_history, register_cas
+from mobstore.properties.linearizability.models import CasRegister, Model
+from mobstore.properties.linearizability.random_histories import KINDS, Shape, draw_history, register_cas
 from mobstore.properties.linearizability.verdict import Answer
 
 
@@ -42,7 +43,7 @@ class Measured:
     met: bool
 
 
-_MEMORY_CALLS = 100_000
+_MEMORY_CALLS: Final = 100_000
 
 
 def measure(rounds: int) -> Iterator[Measured]:
@@ -62,6 +63,7 @@ def measure(rounds: int) -> Iterator[Measured]:
         yield Measured(name, "", spread, "", "at most 2", spread <= 2)
     yield from _unknown(rounds)
     yield from _growth(rounds)
+    yield from _hard(rounds)
 
 
 def _unknown(rounds: int) -> Iterator[Measured]:
@@ -85,6 +87,37 @@ def _growth(rounds: int) -> Iterator[Measured]:
             yield Measured("memory of that check, a call", found, held, "bytes", "at most 150", held <= 150)
 
 
+_SMALL: Final = "register, three values"
+_HARD: Final = ("register, blind writes of fresh values", "map, fresh texts", _SMALL)
+
+
+def _hard(rounds: int) -> Iterator[Measured]:
+    """Histories of other kinds, whose calls are in flight fifty at a time."""
+    for kind in _HARD:
+        for bad in (False, True):
+            model, history = _of_kind(kind, 4_000, 50, bad=bad)
+            seconds, found = _median(history, min(3, rounds), model)
+            name = f"{kind}: 4,000 calls, 50 clients, {'bad' if bad else 'good'}"
+            yield Measured(name, found, seconds, "s", "at most 5 s", seconds <= 5)
+
+
+def _of_kind(kind: str, calls: int, clients: int, *, bad: bool) -> tuple[Model, History]:
+    """Return a history of a kind; a bad one of three values has a read in its middle of a fourth.
+
+    With so few values and so many calls in flight there is an order for nearly any other answer.
+    """
+    make, draw = KINDS[kind]
+    tells = bad and kind == _SMALL
+    for seed in itertools.count():
+        rng, model = random.Random(f"{kind} {bad} {seed}"), make()  # noqa: S311 - nothing secret
+        history = draw_history(rng, model, draw, Shape(calls, clients, lies=float(bad and not tells)))
+        if tells:
+            history.answer[history.f.index("read", calls // 2)] = 3
+        if not bad or check(history, model).answer is Answer.NOT_LINEARIZABLE:
+            return model, history
+    raise AssertionError
+
+
 def _drawn(calls: int, clients: int, unknown: float, *, bad: bool) -> History:
     """Return a history of reads and compare-and-sets, of which nine in ten compare with what stands there.
 
@@ -104,14 +137,14 @@ def _is_refuted_last(history: History) -> bool:
     return failure is not None and failure.proof is not None and failure.proof.kind == "window"
 
 
-def _median(history: History, rounds: int) -> tuple[float, str]:
-    measured = [_seconds(history) for _ in range(rounds)]
+def _median(history: History, rounds: int, model: Model | None = None) -> tuple[float, str]:
+    measured = [_seconds(history, model) for _ in range(rounds)]
     return statistics.median(seconds for seconds, _ in measured), measured[0][1]
 
 
-def _seconds(history: History) -> tuple[float, str]:
+def _seconds(history: History, model: Model | None = None) -> tuple[float, str]:
     begun = time.process_time()
-    verdict = check(history, CasRegister())
+    verdict = check(history, CasRegister() if model is None else model)
     seconds = time.process_time() - begun
     assert verdict.answer is not Answer.UNKNOWN, "a verdict that is none is not fast"
     return seconds, f"{verdict.answer.value} ({', '.join(verdict.decided_by)})"

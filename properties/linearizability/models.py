@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from array import array
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Protocol
 
 import attrs
 
@@ -39,6 +39,16 @@ BLIND: Final = _Blind.BLIND
 """What a change of a single cell expects that compares nothing."""
 
 
+class Judge(Protocol):
+    """Says what the cells do not: the whole states between changes, and what they allow."""
+
+    def states(self, order: Sequence[int]) -> Sequence[Any] | int:
+        """Return the states around changes in their order, or the place in it of one that is answered otherwise."""
+
+    def allows(self, state: Any, pos: int) -> bool:
+        """Whether a call may be answered so in a state."""
+
+
 @attrs.frozen
 class Facts:
     """What calls compared, saw and wrote, in columns; one entry for each call.
@@ -46,6 +56,9 @@ class Facts:
     With one cell (``cells`` is None) expectations and writes are values, and `BLIND` is a change that compares
     nothing.  With several they are mappings from cells to values, and ``initial`` answers for every cell by its
     ``[]``.  A change that leaves every cell as it expects it is a READ: it changes nothing wherever it is legal.
+
+    Where the facts of a model do not say all (`Model.exact`), the order of the changes is found by the cells, and
+    the ``judge`` decides what it allows; what an observer saw may then be left out.
     """
 
     kinds: Sequence[Kind]
@@ -53,6 +66,7 @@ class Facts:
     writes: Sequence[Any]
     initial: Any
     cells: frozenset[Hashable] | None = None
+    judge: Judge | None = None
 
 
 class Model:
@@ -63,7 +77,7 @@ class Model:
 
     name: ClassVar[str] = "model"
     exact: ClassVar[bool] = True
-    """Whether `facts` says all that the answers say; if not, the search decides what an algorithm cannot."""
+    """Whether `facts` says all that the answers say; if not, algorithms look at whole states, too."""
 
     def initial(self) -> Any:
         """Return the state at the beginning."""

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from mobstore.model import FrameSnapshot, MobRunStatus, Operation, State, evolve, step
+from mobstore.model import Document, FrameSnapshot, MobRunStatus, Operation, State, evolve, step
 from mobstore.model import operations as ops
 from mobstore.properties import pools, subject
 from mobstore.properties.linearizability.history import NEVER, Call, History, Outcome
@@ -244,6 +244,43 @@ def _run_operation(rng: random.Random, world: World) -> Operation[Any]:
     return make()
 
 
+def name_store(rng: random.Random, world: World) -> tuple[str, Hashable, Any]:
+    """Specs, profiles, events, and the authority of a mob; what is compared stands there, or stood there once."""
+    operation = _name_operation(rng, world)
+    return operation.call, None, operation
+
+
+def _name_operation(rng: random.Random, world: World) -> Operation[Any]:
+    state = world.state(None)
+    document = Document.of({"id": "x", "value": world.value()})
+    revision = state.spec.specs["mob"][1] if "mob" in state.spec.specs else 0
+    profile = state.profile.profiles.get("base")
+    held = state.metadata.authorities.get("mob") or pools.AUTHORITIES[0]
+    record = evolve(pools.AUTHORITIES[0], {"epoch": world.fresh})
+    stale = rng.random() < 0.2
+    event, at = rng.choice(pools.EVENTS[1:3]), rng.choice((0, state.event.next_cursor - 1))
+    draws: Sequence[tuple[int, Callable[[], Operation[Any]]]] = (
+        (3, lambda: ops.PutSpec("mob", document, rng.choice((None, 0 if stale else revision)))),
+        (3, lambda: ops.GetSpec("mob")),
+        (2, lambda: ops.CreateProfile("base", document)),
+        (3, lambda: ops.UpdateProfile("base", document, 0 if stale or profile is None else profile.revision)),
+        (3, lambda: ops.GetProfile("base")),
+        (3, lambda: ops.Append(pools.EVENTS[1])),
+        (2, lambda: ops.AppendTerminalEventIfAbsent(event)),
+        (1, lambda: ops.AppendBatch((pools.EVENTS[1],) * rng.randint(0, 2))),
+        (2, lambda: ops.Poll(at, rng.randint(1, 3))),
+        (1, ops.ReplayAll),
+        (1, ops.LatestCursor),
+        (3, lambda: ops.LoadSupervisorAuthority("mob")),
+        (3, lambda: ops.CompareAndPutSupervisorAuthority("mob", pools.AUTHORITIES[0] if stale else held, record)),
+        (2, lambda: ops.PutSupervisorAuthorityIfAbsent("mob", record)),
+        (1, lambda: ops.DeleteSpec("mob", revision) if stale else ops.PutSupervisorAuthority("mob", record)),
+    )
+    weights, drawn = zip(*draws, strict=True)
+    make: Callable[[], Operation[Any]] = rng.choices(drawn, weights)[0]
+    return make()
+
+
 def stores() -> StoreModel:
     """Return the stores with one run, in which the histories of stores begin; the clock stands still."""
     run = evolve(pools.RUNS[0], {"run_id": pools.RUN_IDS[0]})
@@ -264,5 +301,6 @@ KINDS: Final[dict[str, tuple[Callable[[], Model], Draw]]] = {
     "map, fresh texts": (KeyValue, kv),
     "map, two texts": (KeyValue, kv_small),
     "stores, one run and more": (stores, run_store),
+    "stores, names, events and authorities": (stores, name_store),
 }
 """Kinds of histories: the model, and how operations are drawn."""

@@ -17,8 +17,6 @@ import attrs
 
 from mobstore.model import (
     OPERATIONS,
-    ROWS,
-    MobRun,
     MobStoreError,
     Operation,
     SecretKey,
@@ -32,22 +30,18 @@ from mobstore.model import (
     to_json,
 )
 from mobstore.model import operations as ops
-from mobstore.model.step import CURRENT
 from mobstore.model.values import BootstrapToken
-from mobstore.model.wrappers import Absent, Cell, Equals, NotTerminal, Put, Row
+from mobstore.properties.linearizability import cells
 from mobstore.properties.linearizability import history as histories
 from mobstore.properties.linearizability.history import Event, History
 from mobstore.properties.linearizability.jsonl import thawed
-from mobstore.properties.linearizability.models import Facts, Kind, Model, change_or_read, refuse
+from mobstore.properties.linearizability.models import Facts, Model, refuse
 from mobstore.properties.subject import Outcome, normal_message, same_outcome, same_value
 
 ANY_TIME: Final = Timestamp.parse("9999-12-31T23:59:59.999999999Z")
 """Stands in the model's answers for a time that the store gave, when nobody knows what its clock said."""
 
 _CALLS: Final = {kind.call: kind for kind in OPERATIONS.values()}
-_ROWS: Final[Mapping[type[Operation[Any]], Row]] = {row.operation: row for row in ROWS}
-_CELLS: Final = (Cell.STATUS, Cell.FLOW_STATE, Cell.FRAME, Cell.LOOP)
-"""The cells whose whole contents a call compares or a run shows; of the others the model alone decides."""
 _WHOLE_STORE: Final = (ops.ListRuns, ops.ListSpecs, ops.ListProfiles)
 _OBJECTS: Final = {"spec": "mob_id", "profile": "name"}
 
@@ -111,15 +105,11 @@ class StoreModel(Model):
         return rows
 
     def facts(self, history: History, rows: Sequence[int], state: Any) -> Facts | None:
-        """Return the cells of a run that its calls compared, saw and wrote; None for calls of another kind.
+        """Return the cells that the calls of one object compared, saw and wrote; None where none order them.
 
-        They say only what must hold: a witness is still replayed on the whole model.
+        They say only what must hold, and order the changes; what that allows is judged on whole states.
         """
-        run_ids = {getattr(history.value[row], "run_id", None) for row in rows}
-        run = state.run.runs.get(next(iter(run_ids))) if len(run_ids) == 1 else None
-        if run is None or any(type(history.value[row]) not in (ops.GetRun, *_ROWS) for row in rows):
-            return None
-        return _RunFacts(history, rows, run).facts()
+        return cells.facts(history, rows, state)
 
     def admit(self, event: Event) -> Event:
         """Return the event with an operation and an outcome in place of their JSON."""
@@ -216,87 +206,3 @@ def _veiled(value: Any) -> Any:
 
 def _may_hold_secrets(held: Mapping[Any, Any]) -> bool:
     return any(_veiled(value) is not value for value in held.values())
-
-
-# --- the cells of a run -----------------------------------------------------------------------------------------
-
-_Cell = tuple[Cell, Hashable]
-
-
-class _RunFacts:
-    """What the calls of one run compared, saw and wrote, read from their rows of the wrapper table."""
-
-    def __init__(self, history: History, rows: Sequence[int], run: MobRun) -> None:
-        self._history, self._rows, self._run = history, rows, run
-        self._operations: dict[_Cell, Operation[Any]] = {}  # of each cell, a call that is about it
-        self._kinds: list[Kind] = []
-        self._expects: list[Mapping[_Cell, Any]] = []
-        self._writes: list[Mapping[_Cell, Any]] = []
-
-    def facts(self) -> Facts | None:
-        """Return the facts, or None when a call compares what is no whole cell."""
-        operations = [self._history.value[row] for row in self._rows]
-        for operation in operations:
-            table = _ROWS.get(type(operation))
-            for part in () if table is None else (*table.comparisons, *table.writes):
-                if part.cell in _CELLS:
-                    self._operations[_cell(part.cell, operation)] = operation
-        for row, operation in zip(self._rows, operations, strict=True):
-            if not self._note(row, operation):
-                return None
-        initial = {cell: CURRENT[cell[0]](self._run, operation) for cell, operation in self._operations.items()}
-        return Facts(self._kinds, self._expects, self._writes, initial, frozenset(initial))
-
-    def _note(self, row: int, operation: Operation[Any]) -> bool:
-        outcome = self._history.answer[row]
-        if isinstance(operation, ops.GetRun):
-            if outcome.kind is not None or outcome.value is None:
-                return False
-            seen = {cell: CURRENT[cell[0]](outcome.value, each) for cell, each in self._operations.items()}
-            return self._add(Kind.READ, seen, {})
-        table = _ROWS[type(operation)]
-        if not all(isinstance(part, NotTerminal) or part.cell in _CELLS for part in table.comparisons):
-            return False
-        expected, written = _expected(table, operation), _written(table, operation)
-        if self._history.outcome[row] is not histories.Outcome.OK:
-            return self._add(Kind.MAYBE, expected, written)
-        if outcome.kind is not None:
-            return False
-        if outcome.value is False:
-            return self._add(Kind.FAILED, expected, {})
-        whole = all(isinstance(part, Put) and part.cell in _CELLS for part in table.writes)
-        return self._add(change_or_read(expected, written) if whole else Kind.CHANGE, expected, written)
-
-    def _add(self, kind: Kind, expected: Mapping[_Cell, Any], written: Mapping[_Cell, Any]) -> bool:
-        self._kinds.append(kind)
-        self._expects.append(expected)
-        self._writes.append(written)
-        return True
-
-
-def _cell(cell: Cell, operation: Any) -> _Cell:
-    if cell is Cell.FRAME:
-        return cell, operation.frame_id
-    return cell, operation.loop_instance_id if cell is Cell.LOOP else None
-
-
-def _expected(table: Row, operation: Any) -> dict[_Cell, Any]:
-    """What a call compares; a status that is compared as terminal, and may not be, is one that never stands."""
-    expected: dict[_Cell, Any] = {}
-    for part in table.comparisons:
-        if isinstance(part, Equals):
-            expected[_cell(part.cell, operation)] = getattr(operation, part.argument)
-        elif isinstance(part, Absent):
-            expected[_cell(part.cell, operation)] = None
-    status = expected.get((Cell.STATUS, None))
-    if status is not None and status.is_terminal and NotTerminal() in table.comparisons:
-        expected[Cell.STATUS, None] = _NEVER
-    return expected
-
-
-_NEVER: Final = object()
-
-
-def _written(table: Row, operation: Any) -> dict[_Cell, Any]:
-    puts = (part for part in table.writes if isinstance(part, Put) and part.cell in _CELLS)
-    return {_cell(part.cell, operation): getattr(operation, part.argument) for part in puts}

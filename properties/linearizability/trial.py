@@ -20,6 +20,7 @@ from mobstore.properties.linearizability.chain import Refuted
 from mobstore.properties.linearizability.checker import (
     ALGORITHMS,
     CheckerDefect,
+    ModelJudge,
     check,
     relevant_rows,
 )
@@ -129,8 +130,9 @@ def compare(
         good: whether it was drawn as linearizable.
         brute: whether it is small enough for brute force.
     """
+    limit = Limit() if brute else _LIMIT
     try:
-        verdict = check(history, model, _LIMIT)
+        verdict = check(history, model, limit)
     except CheckerDefect as defect:
         return {"witness": str(defect)}
     parts = model.parts(history)
@@ -139,7 +141,7 @@ def compare(
         wrong = verify.recheck(history, model, each, rows)
         if wrong is not None and (brute or not wrong.startswith(verify.NOT_CHECKED)):
             return {"second program": wrong}
-        said = dict(_each_algorithm(model, history, rows))
+        said = dict(_each_algorithm(model, history, rows, limit))
         if each.answer is not Answer.UNKNOWN:
             said["check"] = each.answer is Answer.LINEARIZABLE
         if good:
@@ -152,10 +154,12 @@ def compare(
     return None
 
 
-def _each_algorithm(model: Model, history: History, rows: Any) -> Iterator[tuple[str, bool]]:
-    """Yield what each algorithm says of the calls of one object, by itself."""
-    rows, state, watch = relevant_rows(history, model, rows), model.initial(), Watch(_LIMIT)
+def _each_algorithm(model: Model, history: History, rows: Any, limit: Limit) -> Iterator[tuple[str, bool]]:
+    """Yield what each algorithm says of the calls of one object, by itself, as long as the limit allows."""
+    rows, state, watch = relevant_rows(history, model, rows), model.initial(), Watch(limit)
     facts = model.facts(history, rows, state) if len(rows) else None
+    if facts is not None and not model.exact:
+        facts = attrs.evolve(facts, judge=ModelJudge(model, history, rows, state))
     inv, res = [history.inv[row] for row in rows], [history.res[row] for row in rows]
     for name, algorithm in ALGORITHMS:
         if facts is None:
@@ -165,6 +169,8 @@ def _each_algorithm(model: Model, history: History, rows: Any) -> Iterator[tuple
         except Refuted:
             yield name, False
             continue
+        except LimitReached:
+            return
         if found is None:
             continue
         witness = [rows[pos] for pos in found]

@@ -133,8 +133,8 @@ def _refutes(history: History, model: Model, rows: list[int], proof: Proof) -> s
         return "the proof is about cells, and the model has none"
     try:
         if proof.kind in ("phantom", "double success", "cycle"):
-            return _Values(facts, rows, proof.cell).check(proof)
-        return _Edges(facts, history, rows).check(proof)
+            return _Values(facts, rows, proof.cell, exact=model.exact).check(proof)
+        return _Edges(facts, model, history, rows, state).check(proof)
     except Contradiction:
         return None
     except Unsure:
@@ -155,7 +155,7 @@ def outcome_differs(model: Model, history: History, row: int, state: Any) -> boo
     return not model.agrees(model.step(state, history.f[row], history.value[row])[1], history.answer[row])
 
 
-def certain_rows(facts: Facts, rows: Sequence[int]) -> set[int]:
+def certain_rows(facts: Facts, rows: Sequence[int], *, exact: bool) -> set[int]:
     """Return the calls that certainly happened.
 
     They are those of known outcome, and those that alone can have written what one of them saw.
@@ -173,7 +173,8 @@ def certain_rows(facts: Facts, rows: Sequence[int]) -> set[int]:
             found = writers.get(version, [])
             twins = {repr((facts.expects[place[row]], facts.writes[place[row]])) for row in found}
             is_initial = version[1] == (facts.initial if facts.cells is None else facts.initial[version[0]])
-            if len(twins) == 1 and not is_initial and certain.isdisjoint(found):
+            alone = len(twins) == 1 if exact else len(found) == 1
+            if alone and not is_initial and certain.isdisjoint(found):
                 certain.add(found[0])
                 pending.append(found[0])
     return certain
@@ -186,8 +187,8 @@ def _versions(facts: Facts, held: Any) -> set[tuple[Hashable, Any]]:
 class _Values:
     """What the calls expect of one cell and write into it."""
 
-    def __init__(self, facts: Facts, rows: Sequence[int], cell: Hashable) -> None:
-        self.certain = certain_rows(facts, rows)
+    def __init__(self, facts: Facts, rows: Sequence[int], cell: Hashable, *, exact: bool) -> None:
+        self.certain = certain_rows(facts, rows, exact=exact)
         several = facts.cells is not None
         self.kind = dict(zip(rows, facts.kinds, strict=True))
         self.expects: dict[int, Any] = {}
@@ -252,8 +253,9 @@ def _number(at: Mapping[Any, tuple[Any, int]], value: Any, values: _Values) -> i
 class _Edges:
     """Checks the steps of a proof, one after the other, and that they close a cycle."""
 
-    def __init__(self, facts: Facts, history: History, rows: Sequence[int]) -> None:
+    def __init__(self, facts: Facts, model: Model, history: History, rows: Sequence[int], state: Any) -> None:
         self._facts, self._history, self._rows = facts, history, rows
+        self._model, self._state = model, state
         self._place = {row: place for place, row in enumerate(rows)}
         self._known: set[tuple[int, int]] = set()
         self._cells: dict[Hashable, tuple[_Values, dict[Any, tuple[Any, int]]]] = {}
@@ -283,7 +285,11 @@ class _Edges:
         """Whether the state before a change of the chain has not all that it expects."""
         values, at = self._path(cell)
         found = at.get(values.writes[row])
-        if found is None or row not in values.certain or self._facts.cells is None:
+        if found is None or row not in values.certain:
+            return False
+        if not self._model.exact:
+            self._whole_states(values, at)
+        if self._facts.cells is None:
             return False
         state, wanted = self._states(values, at)[found[1] - 1], self._facts.expects[self._place[row]]
         return any(state.get(each, self._facts.initial[each]) != value for each, value in wanted.items())
@@ -320,7 +326,7 @@ class _Edges:
     def _path(self, cell: Hashable) -> tuple[_Values, dict[Any, tuple[Any, int]]]:
         """The values of a cell; each with the one that its block begins with, and its number in the block."""
         if cell not in self._cells:
-            values = _Values(self._facts, self._rows, cell)
+            values = _Values(self._facts, self._rows, cell, exact=self._model.exact)
             before = values.before()
             at: dict[Any, tuple[Any, int]] = {values.initial: (values.initial, 0)}
             for written in values.writes.values():
@@ -375,6 +381,8 @@ class _Edges:
 
     def _legal_gaps(self, row: int, values: _Values, at: dict[Any, tuple[Any, int]]) -> list[bool]:
         """In which gaps of the first block an observer is legal."""
+        if not self._model.exact:
+            return self._allowing_gaps(row, values, at)
         facts, place, states = self._facts, self._place[row], self._states(values, at)
         wanted, failed = facts.expects[place], facts.kinds[place] is Kind.FAILED
         if facts.cells is None:
@@ -384,6 +392,34 @@ class _Edges:
             for state in states
         ]
 
+    def _inside(self, values: _Values, at: dict[Any, tuple[Any, int]]) -> list[int]:
+        """The changes of the first block in their order."""
+        self._states(values, at)
+        writer = {values.writes[row]: row for row in values.writes if values.kind[row] is Kind.MAYBE}
+        writer.update({values.writes[row]: row for row in values.writes if values.kind[row] is Kind.CHANGE})
+        numbers = ((_number(at, value, values), row) for value, row in writer.items() if row in values.certain)
+        return [row for number, row in sorted(numbers) if number]
+
+    def _whole_states(self, values: _Values, at: dict[Any, tuple[Any, int]]) -> list[Any]:
+        """The states of the model, gap by gap."""
+        history, states = self._history, [self._state]
+        for row in self._inside(values, at):
+            after, answer = self._model.step(states[-1], history.f[row], history.value[row])
+            if history.outcome[row] is Outcome.OK and not self._model.agrees(answer, history.answer[row]):
+                raise Contradiction
+            states.append(after)
+        return states
+
+    def _allowing_gaps(self, row: int, values: _Values, at: dict[Any, tuple[Any, int]]) -> list[bool]:
+        """In which gaps a call can stand by its span, and is answered so by the model."""
+        inv, res, inside = self._history.inv, self._history.res, self._inside(values, at)
+        allowed = []
+        for gap, state in enumerate(self._whole_states(values, at)):
+            began = all(inv[each] < res[row] for each in inside[:gap])
+            ended = all(res[each] > inv[row] for each in inside[gap:])
+            allowed.append(began and ended and not outcome_differs(self._model, self._history, row, state))
+        return allowed
+
     def _at_the_end(self, row: int, values: _Values, at: dict[Any, tuple[Any, int]]) -> bool:
         """Return True: what is illegal in the last gap stays so.
 
@@ -391,7 +427,7 @@ class _Edges:
             Unsure: the call is a failed comparison, and a change of unknown outcome, which began before it ended,
                 might follow the last value.
         """
-        if values.kind[row] is Kind.FAILED:
+        if values.kind[row] is Kind.FAILED or not self._model.exact:
             ends = self._history.res[row]
             happened = (written for each, written in values.writes.items() if each in values.certain)
             last = max((_number(at, written, values) for written in happened), default=0)

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from mobstore.properties._symbols import Expr
+from mobstore.properties.pools import secret_key
 from mobstore.properties.symbolic import Translation, conj, neg
 
 
@@ -39,9 +40,15 @@ class Scope:
         return Translation(universe, self.length)
 
 
-def _values(name: str, number: int) -> list[str]:
-    """The values of an opaque sort; of ids, the empty one is the first."""
-    return ["", "a", "b", "c", "d", "e"][:number] if name == "str" else [f"{name}{n}" for n in range(number)]
+_NAMES: Final = frozenset({"str", "Client", "Call", "Value"})
+"""The opaque sorts whose values are texts."""
+
+
+def _values(name: str, number: int) -> list[Any]:
+    """The values of an opaque sort; of texts, the empty one is the first."""
+    if name in _NAMES:
+        return ["", "a", "b", "c", "d", "e"][:number]
+    return [secret_key(n) if name == "SecretKey" else f"{name}{n}" for n in range(number)]
 
 
 UNBOUNDED: Final = Scope("unbounded")
@@ -146,6 +153,17 @@ ASSUMPTIONS: Final[dict[str, str]] = {
         "can be compared; code that looked inside would fail here, instead of being proved."
     ),
     "values": "Values are what their records' annotations say; every record checks that when it is made.",
+    "sqlite": (
+        "SQLite keeps its promises: BEGIN IMMEDIATE excludes other writers, a transaction reads one snapshot and "
+        "its own writes, a commit in the log is found whole or not at all, a sync reaches the disk; "
+        "`mobstore durability` tries the real one on a simulated disk."
+    ),
+    "lock": "A lock is held by one thread at a time, and reading or assigning an attribute is one step (CPython).",
+    "statement": "One UPDATE is atomic and durable; that is up to the storage.",
+    "binding": (
+        "The backend does what its protocol says; every changing call is recorded, with each end that it can have, "
+        "and tests/proofs/test_binding.py holds the recordings to the protocol."
+    ),
     "finite": "Sets, maps and sequences are finite; no formula needs it, so a proof holds for infinite ones, too.",
 }
 """What proofs take for granted and why one may; a family of obligations may add its own."""

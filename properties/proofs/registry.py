@@ -29,19 +29,21 @@ class Subject:
 SUBJECT: Final = Subject()
 """The tables as they are."""
 
-FAMILIES: Final[dict[str, str]] = {
-    "call": "mobstore.properties.proofs.calls",
-}
-"""Modules by the first part of their obligations' names; each has ``obligations(subject)``."""
+FAMILIES: Final = (
+    "mobstore.properties.proofs.calls",
+    "mobstore.properties.proofs.machines",
+    "mobstore.properties.protocols.simulation",
+)
+"""Modules; each has ``obligations(subject)``."""
 
 
-def obligations(subject: Subject = SUBJECT, families: Iterable[str] | None = None) -> Iterator[Obligation]:
-    """Iterate over the obligations about a subject, of some families or all.
+def obligations(subject: Subject = SUBJECT) -> Iterator[Obligation]:
+    """Iterate over the obligations about a subject.
 
     Building one is cheap: its formula is made when it is asked for.
     """
-    for name in FAMILIES if families is None else families:
-        yield from importlib.import_module(FAMILIES[name]).obligations(subject)
+    for module in FAMILIES:
+        yield from importlib.import_module(module).obligations(subject)
 
 
 def chosen(patterns: Iterable[str]) -> list[Obligation]:

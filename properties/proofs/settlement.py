@@ -11,6 +11,7 @@ import multiprocessing
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Final
 
 import attrs
@@ -80,13 +81,15 @@ def group_of(name: str) -> str:
     return "/".join(name.split("/")[:2])
 
 
-def settle(obligation: Obligation, limit: float = DEFAULT_LIMIT) -> Result:
-    """Return what both solvers find about an obligation."""
+def settle(obligation: Obligation, limit: float = DEFAULT_LIMIT, export: Path | None = None) -> Result:
+    """Return what both solvers find about an obligation; with ``export``, about its file in that directory."""
     try:
         _, assertions = question_of(obligation, obligation.scope)
     except Unbounded as error:
         return Result(obligation.name, obligation.scope, obligation.aim, (), f"it has no formula: {error}")
     text = smtlib(obligation, assertions)
+    if export is not None:
+        text = _written(export / f"{obligation.name}.smt2", text)
     findings = tuple(verdict_of_text(obligation.aim, text, solver, limit) for solver in SOLVERS)
     result = Result(obligation.name, obligation.scope, obligation.aim, findings)
     if result.verdict is Verdict.HOLDS or obligation.aim is Aim.POSSIBLE:
@@ -94,6 +97,13 @@ def settle(obligation: Obligation, limit: float = DEFAULT_LIMIT) -> Result:
     countermodel = countermodel_of(obligation, limit)
     detail = "" if countermodel is not None else "no countermodel was found in a small universe"
     return attrs.evolve(result, countermodel=countermodel, detail=detail)
+
+
+def _written(path: Path, text: str) -> str:
+    """Write a file, and return what stands in it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    return path.read_text("utf-8")
 
 
 def countermodel_of(obligation: Obligation, limit: float = DEFAULT_LIMIT) -> Replay | None:
@@ -113,26 +123,28 @@ def _by_name() -> dict[str, Obligation]:
     return {obligation.name: obligation for obligation in obligations()}
 
 
-def _settle_named(name: str, limit: float) -> Result:
-    return settle(_by_name()[name], limit)
+def _settle_named(name: str, limit: float, export: Path | None) -> Result:
+    return settle(_by_name()[name], limit, export)
 
 
 _PATIENCE: Final = 10
 """How many time limits may pass before what gives no sign is given up."""
 
 
-def settle_all(chosen: Sequence[Obligation], jobs: int, limit: float = DEFAULT_LIMIT) -> Iterator[Result]:
+def settle_all(
+    chosen: Sequence[Obligation], jobs: int, limit: float = DEFAULT_LIMIT, export: Path | None = None
+) -> Iterator[Result]:
     """Iterate over the results, in the order in which they come in.
 
     With one job everything happens in this process.  An obligation whose process died, or gave no sign for far
     longer than its limit, is unknown.
     """
     if jobs == 1:
-        yield from (settle(obligation, limit) for obligation in chosen)
+        yield from (settle(obligation, limit, export) for obligation in chosen)
         return
     # Solvers have threads, and a fork of a process with threads may hang: each process begins anew.
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        open_ones = {pool.submit(_settle_named, each.name, limit): each for each in chosen}
+        open_ones = {pool.submit(_settle_named, each.name, limit, export): each for each in chosen}
         while open_ones:
             done, _ = wait(open_ones, _PATIENCE * limit, FIRST_COMPLETED)
             for future in done:

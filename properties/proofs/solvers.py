@@ -47,7 +47,7 @@ def verdict_of(aim: Aim, answer: Answer) -> Verdict:
 
 @attrs.frozen
 class Finding:
-    """What one solver found, and how long it took."""
+    """What one solver found, and how many seconds of a processor it took."""
 
     solver: str
     verdict: Verdict
@@ -82,6 +82,9 @@ def ask_cvc5(text: str, limit: float = DEFAULT_LIMIT) -> Answer:
     manager = cvc5.TermManager()
     solver = cvc5.Solver(manager)
     solver.setOption("tlimit-per", str(int(limit * 1000)))
+    # Without it, cvc5 gives up as soon as no pattern of a quantifier matches any more.
+    solver.setOption("enum-inst", "true")
+    solver.setOption("fresh-binders", "true")
     symbols = cvc5.SymbolManager(manager)
     parser = cvc5.InputParser(solver, symbols)
     parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, text, "obligation")
@@ -115,6 +118,6 @@ def question_of(obligation: Obligation, scope: Scope) -> tuple[Question, tuple[E
 
 def verdict_of_text(aim: Aim, text: str, solver: str, limit: float = DEFAULT_LIMIT) -> Finding:
     """Return what a solver finds about an obligation of this aim whose question is ``text``."""
-    begun = time.perf_counter()
+    begun = time.process_time()
     answer = SOLVERS[solver](text, limit)
-    return Finding(solver, verdict_of(aim, answer), time.perf_counter() - begun)
+    return Finding(solver, verdict_of(aim, answer), time.process_time() - begun)

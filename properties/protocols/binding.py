@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, TypeAlias
 
@@ -320,6 +320,23 @@ def record_sqlite(handlers: Mapping[Any, Handler] = HANDLERS, *, failing: bool =
         yield bench.make(call)
 
     return _recorded(benches, make)
+
+
+@attrs.frozen
+class Holding:
+    """A backend held to a protocol: how many recordings of it there are, and why some are no paths."""
+
+    backend: str
+    protocol: Protocol
+    recordings: int
+    refusals: tuple[str, ...]
+
+
+def hold(backend: str, protocol: Protocol, recordings: Iterable[Recording]) -> Holding:
+    """Hold what a backend does to a protocol."""
+    acceptor = Acceptor(protocol)
+    answers = [acceptor.refusal(recording) for recording in recordings]
+    return Holding(backend, protocol, len(answers), tuple(answer for answer in answers if answer is not None))
 
 
 def _recorded(

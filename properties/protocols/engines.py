@@ -5,7 +5,7 @@ They serve as broken backends wherever one is wanted; `binding` rejects each by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias, TypeVar
 
 import attrs
@@ -15,6 +15,9 @@ from mobstore.backends.sqlite import HANDLERS, Handler
 from mobstore.backends.sqlite._cells import Program
 from mobstore.backends.sqlite._session import Body, Session
 from mobstore.model import ROWS, Operation, Row
+from mobstore.properties.protocols.binding import Holding, hold, record_memory, record_sqlite
+from mobstore.properties.protocols.memory import MEMORY
+from mobstore.properties.protocols.sqlite import SQLITE
 
 A = TypeVar("A")
 Handlers: TypeAlias = Mapping[type[Operation[Any]], Handler]
@@ -182,3 +185,17 @@ MEMORY_ENGINES: Final[Mapping[str, type[MemoryEngine]]] = {
     "no-lock": NoLock,
 }
 """Changed memory engines, by the name of the wrong protocol."""
+
+
+def holdings() -> Iterator[Holding]:
+    """Hold our own backends to their protocols."""
+    yield hold("sqlite", SQLITE, record_sqlite(failing=True))
+    yield hold("memory", MEMORY, record_memory())
+
+
+def wrong_holdings() -> Iterator[Holding]:
+    """Hold the changed ones to them, by calls in which nothing fails."""
+    for name, handlers in SQLITE_HANDLERS.items():
+        yield hold(name, SQLITE, (each for each in record_sqlite(handlers) if each.error is None))
+    for name, engine in MEMORY_ENGINES.items():
+        yield hold(name, MEMORY, record_memory(engine))

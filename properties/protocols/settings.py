@@ -194,36 +194,27 @@ def client_of(input: Input) -> Client | None:
     return input.client if isinstance(input, OfClient) else None
 
 
-TWO: Final = setting(
-    run_with(0, 0), [("a", "grant 0→1", grant((0, 0), (1, 1))), ("b", "grant 0→2", grant((0, 0), (2, 2)))]
-)
-"""Two clients that want the same slot."""
-
-TORN: Final = setting(
-    run_with(0, 0), [("a", "grant 0→1", grant((0, 0), (1, 1))), ("b", "frame 0→3", set_frame(0, 3))]
-)
-"""A client that writes two cells, and one that compares one of them."""
-
-REFUSED: Final = setting(
-    run_with(0, 0), [("a", "grant 0→1", grant((0, 0), (1, 1))), ("b", "refused 0→2", refused((0, 0), (2, 2)))]
-)
-"""A client whose arguments are refused, once its comparisons held."""
-
-SAME: Final = setting(
-    run_with(0, 0), [("a", "grant 0→1", grant((0, 0), (1, 1))), ("b", "frame 0→0", set_frame(0, 0))]
-)
-"""A client whose call changes nothing."""
-
-NEVER: Final = setting(
-    run_with(0, 0), [("a", "grant 0→1", grant((0, 0), (1, 1))), ("b", "grant 5→2", grant((5, 5), (2, 2)))]
-)
-"""A client whose comparisons never hold."""
+_GRANT: Final = ("a", "grant 0→1", grant((0, 0), (1, 1)))
+_REFUSED: Final = ("b", "refused 0→2", refused((0, 0), (2, 2)))
+_SAME: Final = ("b", "frame 0→0", set_frame(0, 0))
 
 SETTINGS: Final[Mapping[str, Setting]] = {
-    "two": TWO,
-    "torn": TORN,
-    "refused": REFUSED,
-    "same": SAME,
-    "never": NEVER,
+    name: setting(run_with(0, 0), calls)
+    for name, calls in {
+        # Two clients that want the same slot.
+        "two": (_GRANT, ("b", "grant 0→2", grant((0, 0), (2, 2)))),
+        # A client that writes two cells, and one that compares one of them.
+        "torn": (_GRANT, ("b", "frame 0→3", set_frame(0, 3))),
+        # A client whose arguments are refused, once its comparisons held.
+        "refused": (_GRANT, _REFUSED),
+        # A client whose call changes nothing.
+        "same": (_GRANT, _SAME),
+        # A client whose comparisons never hold.
+        "never": (_GRANT, ("b", "grant 5→2", grant((5, 5), (2, 2)))),
+        # One client.
+        "alone": (_GRANT,),
+        "alone, refused": (_REFUSED,),
+        "alone, unchanged": (_SAME,),
+    }.items()
 }
 """The settings by name."""

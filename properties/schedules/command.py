@@ -19,7 +19,7 @@ from mobstore.properties import report
 from mobstore.properties.refinement import GROUPS
 from mobstore.properties.schedules.bounds import BACKENDS, SHAPES, Bound, bounds
 from mobstore.properties.schedules.drawing import draw_priorities, draw_schedules, scenarios
-from mobstore.properties.schedules.races import RACES, Race
+from mobstore.properties.schedules.races import RACES, discover
 from mobstore.properties.schedules.scenario import CHANGING
 from mobstore.properties.schedules.scheduler import NotUnderControl
 
@@ -162,31 +162,11 @@ def _drawn_line(row: dict[str, Any]) -> str:
 
 
 def _show_races(as_json: bool) -> int:
-    rows = []
+    found = []
     for race in RACES.values():
-        rows.append(_found(race))
+        found.append(discover(race))
         if not as_json:
-            print(_story(race, rows[-1]), flush=True)
+            print(f"{found[-1].story()}\n", flush=True)
     if as_json:
-        report.print_json(rows)
-    return int(any(row["table"] is None for row in rows))
-
-
-def _found(race: Race) -> dict[str, Any]:
-    exploration = race.explore()
-    failure = exploration.failure and race.simplest(exploration.failure)
-    return {
-        "name": race.name,
-        "mistake": race.mistake,
-        "backend": race.backend,
-        "schedules": exploration.schedules,
-        "table": failure and failure.table(),
-        "program": failure and failure.program(race.source),
-    }
-
-
-def _story(race: Race, row: dict[str, Any]) -> str:
-    head = f"{race.name} ({race.backend}: {race.mistake})"
-    if row["table"] is None:
-        return f"{head}: NOT found in {row['schedules']:,} schedules\n"
-    return f"{head}: found in schedule {row['schedules']:,}\n{row['table']}\n"
+        report.print_json([each.to_json() for each in found])
+    return int(any(each.failure is None for each in found))

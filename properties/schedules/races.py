@@ -87,6 +87,48 @@ class Race:
             return simplest(system, failure)
 
 
+@attrs.frozen
+class Discovery:
+    """What every interleaving of a race's scenario came to: after how many schedules, and the simplest failure."""
+
+    race: Race
+    schedules: int
+    seconds: float
+    failure: Failure | None
+
+    def story(self) -> str:
+        """Return it for people."""
+        race = self.race
+        head = f"{race.name} ({race.backend}: {race.mistake})"
+        if self.failure is None:
+            return f"{head}: NOT found in {self.schedules:,} schedules"
+        return f"{head}: found in schedule {self.schedules:,}\n{self.failure.table()}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for programs."""
+        failure = self.failure
+        return {
+            "name": self.race.name,
+            "mistake": self.race.mistake,
+            "kind": f"a race, {self.race.backend}",
+            "chapter": "schedules",
+            "rejected": failure is not None,
+            "seconds": round(self.seconds, 2),
+            "calls": 0 if failure is None else len(failure.observed.scenario.calls),
+            "schedules": self.schedules,
+            "table": failure and failure.table(),
+            "program": failure and failure.program(self.race.source),
+        }
+
+
+def discover(race: Race) -> Discovery:
+    """Take a race's scenario through its schedules until one is wrong, and make that simpler."""
+    begun = time.perf_counter()
+    exploration = race.explore()
+    failure = exploration.failure and race.simplest(exploration.failure)
+    return Discovery(race, exploration.schedules, time.perf_counter() - begun, failure)
+
+
 class _YieldingStore(Store):
     """A store that lets other threads go on wherever its state is read or replaced."""
 

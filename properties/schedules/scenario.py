@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import attrs
@@ -37,6 +37,13 @@ class Scenario:
     def calls(self) -> Operations:
         """The calls of all clients."""
         return tuple(call for calls in self.clients for call in calls)
+
+    def without(self, lacks: Callable[[Operation[Any]], bool]) -> Scenario:
+        """Return the scenario without some calls."""
+        return Scenario.of(
+            (call for call in self.prefix if not lacks(call)),
+            ((call for call in calls if not lacks(call)) for calls in self.clients),
+        )
 
     def initial(self) -> State:
         """Return the model's state at the beginning."""

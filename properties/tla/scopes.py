@@ -301,11 +301,9 @@ SCOPES: Final[Mapping[str, Scope]] = {
         _targets(),
         _authority(),
         _rotation(),
-        of_protocol("CommitMemory", MEMORY, "two"),
-        of_protocol("CommitMemoryRefused", MEMORY, "refused"),
-        of_protocol("CommitSqlite", SQLITE, "two"),
+        of_protocol("CommitMemory", MEMORY, "refused"),
+        of_protocol("CommitSqlite", SQLITE, "same"),
         of_protocol("CommitSqliteRefused", SQLITE, "refused"),
-        of_protocol("CommitSqliteUnchanged", SQLITE, "same"),
         of_protocol("CommitOptimistic", OPTIMISTIC, "two", _TWO_VERSIONS),
         of_protocol("CommitOptimisticRefused", OPTIMISTIC, "refused", _TWO_VERSIONS),
     )

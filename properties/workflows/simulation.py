@@ -51,7 +51,7 @@ class Turn(enum.Enum):
     SUSPECT = 3
 
 
-_TURNS: Final = (*[Turn.GO_ON] * 21, Turn.DIE_BEFORE, Turn.DIE_AFTER, Turn.SUSPECT)
+_TURNS: Final[Sequence[Turn]] = (*[Turn.GO_ON] * 21, Turn.DIE_BEFORE, Turn.DIE_AFTER, Turn.SUSPECT)
 
 MOST_CHOICE: Final = 3 * len(_TURNS) - 1
 """The greatest number with a meaning of its own while three drivers are at work."""
@@ -72,6 +72,11 @@ class Schedule:
     choices: Sequence[int] = ()
     chooses: bool = False
     cancel_after: int | None = None
+
+
+def dying_at(turn: int) -> Schedule:
+    """Return the schedule of one driver that dies in a turn, and is replaced."""
+    return Schedule(1, (0,) * turn + (_TURNS.index(Turn.DIE_BEFORE),))
 
 
 MakeDriver: TypeAlias = Callable[..., Driver]
@@ -248,6 +253,13 @@ class Simulation:
             self._allowed[worker.undone] += 1
         worker.close()
         self._workers[self._workers.index(worker)] = self._new(cancels=worker.cancels)
+
+    def windows(self) -> Iterator[tuple[str, ...]]:
+        """Do it with one driver, and iterate over the windows that are open before each turn."""
+        self._workers = [self._new()]
+        while self._workers[0].asks is not None:
+            yield tuple(windows_of(self.run_held, self._comparison.state))
+            self._take_turn()
 
     # --- every crash --------------------------------------------------------------------------------------------
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from mobstore.properties.zoo import in_memory, rows
+from mobstore.properties.zoo import engines, in_memory, keys, on_sqlite, rows
 from mobstore.properties.zoo.backend import BrokenBackend, Kind
 
 __all__ = ["BY_HAND", "ZOO", "BrokenBackend", "Kind"]
 
-BY_HAND: Final = {backend.name: backend for backend in in_memory.BACKENDS}
+_MODULES: Final = (in_memory.BACKENDS, keys.BACKENDS, engines.BACKENDS, on_sqlite.BACKENDS)
+
+BY_HAND: Final = {backend.name: backend for backends in _MODULES for backend in backends}
 """The broken backends that are no mutants of a row, by name."""
 
 ZOO: Final = BY_HAND | {backend.name: backend for backend in rows.backends()}

@@ -106,12 +106,20 @@ class BrokenOnSqlite:
             self._scratch = None
 
 
-def in_memory(name: str, mistake: str, chapter: str, changed: Handlers, kind: Kind = Kind.MEMORY) -> BrokenBackend:
-    """Return the memory backend with some calls done otherwise."""
-    handlers = {**HANDLERS, **changed}
+def in_memory(
+    name: str,
+    mistake: str,
+    chapter: str,
+    changed: Handlers | None = None,
+    *,
+    kind: Kind = Kind.MEMORY,
+    engine: Callable[..., Any] = MemoryEngine,
+) -> BrokenBackend:
+    """Return the memory backend with some calls done otherwise, or with another engine."""
+    handlers = {**HANDLERS, **(changed or {})}
 
     def make() -> Factory:
-        return BrokenInMemory(name, lambda clock: Stores(MemoryEngine(clock, handlers)))
+        return BrokenInMemory(name, lambda clock: Stores(engine(clock, handlers)))
 
     return BrokenBackend(name, mistake, chapter, kind, make)
 

@@ -28,10 +28,11 @@ def _first_entry_output(state: RunStoreState, op: Any, now: int) -> tuple[RunSto
     entries = list(run.step_ledger)
     place = next(place for place, entry in enumerate(entries) if entry.step_id == op.step_id)
     entries[place] = evolve(entries[place], {"output": op.output})
-    return _with_run(state, run, {"step_ledger": StepLedger(entries)}), None
+    return with_run(state, run, {"step_ledger": StepLedger(entries)}), None
 
 
-def _with_run(state: RunStoreState, run: MobRun, changes: Mapping[str, Any]) -> RunStoreState:
+def with_run(state: RunStoreState, run: MobRun, changes: Mapping[str, Any]) -> RunStoreState:
+    """Return the state with a run changed."""
     return RunStoreState(state.runs.insert(run.run_id, evolve(run, changes)), state.of_mob)
 
 
@@ -52,7 +53,7 @@ def _output_moves_to_the_end(state: RunStoreState, op: Any, now: int) -> tuple[R
     run = changed.runs[op.run_id]
     outputs = {key: value for key, value in run.root_step_outputs.items() if key != op.step_output_key}
     moved = type(run.root_step_outputs)({**outputs, op.step_output_key: op.step_output})
-    return _with_run(changed, run, {"root_step_outputs": moved}), answer
+    return with_run(changed, run, {"root_step_outputs": moved}), answer
 
 
 def _completed_at_moves(state: RunStoreState, op: Any, now: int) -> tuple[RunStoreState, Any]:
@@ -60,7 +61,7 @@ def _completed_at_moves(state: RunStoreState, op: Any, now: int) -> tuple[RunSto
     run = changed.runs.get(op.run_id)
     if not answer or run is None or not op.next.is_terminal:
         return changed, answer
-    return HANDLERS[ops.CasRunStatus](_with_run(state, state.runs[op.run_id], {"completed_at": None}), op, now)
+    return HANDLERS[ops.CasRunStatus](with_run(state, state.runs[op.run_id], {"completed_at": None}), op, now)
 
 
 def _list_by_id(state: RunStoreState, op: Any, now: int) -> tuple[RunStoreState, Any]:
@@ -248,7 +249,7 @@ def _one_ledger_for_every_loop(state: RunStoreState, op: Any, now: int) -> tuple
         return changed, answer
     kept = {(item.iteration, item.frame_id): item for item in reversed(run.loop_iteration_ledger)}
     ledger = LoopIterationLedger(reversed(kept.values()))
-    return _with_run(changed, run, {"loop_iteration_ledger": ledger}), answer
+    return with_run(changed, run, {"loop_iteration_ledger": ledger}), answer
 
 
 _add(

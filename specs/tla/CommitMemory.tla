@@ -1,6 +1,6 @@
 ---- MODULE CommitMemory ----
 \* Made from the machine's own data by `mobstore.properties.generate`: do not edit.
-\* The commit protocol memory: a calls grant 0 to 1, b calls grant 0 to 2, each as often as it likes.
+\* The commit protocol memory: a calls grant 0 to 1, b calls refused 0 to 2, each as often as it likes.
 EXTENDS Integers, Sequences, FiniteSets, TLC
 VARIABLE State
 
@@ -13,11 +13,11 @@ Minus(a, b) == IF a < b THEN 0 ELSE a - b
 RECURSIVE SumOf(_, _)
 SumOf(f, ks) == IF ks = {} THEN 0 ELSE LET k == CHOOSE k \in ks : TRUE IN f[k] + SumOf(f, ks \ {k})
 
-Rank == (("a" :> 0) @@ ("b" :> 1) @@ ("flow 0, frame 0" :> 2) @@ ("flow 1, frame 0" :> 3) @@ ("flow 1, frame 1" :> 4) @@ ("flow 1, frame 2" :> 5) @@ ("flow 2, frame 0" :> 6) @@ ("flow 2, frame 1" :> 7) @@ ("flow 2, frame 2" :> 8) @@ ("grant 0 to 1" :> 9) @@ ("grant 0 to 2" :> 10))
+Rank == (("a" :> 0) @@ ("b" :> 1) @@ ("flow 0, frame 0" :> 2) @@ ("flow 1, frame 0" :> 3) @@ ("flow 1, frame 1" :> 4) @@ ("flow 1, frame 2" :> 5) @@ ("flow 2, frame 0" :> 6) @@ ("flow 2, frame 1" :> 7) @@ ("flow 2, frame 2" :> 8) @@ ("grant 0 to 1" :> 9) @@ ("refused 0 to 2" :> 10))
 
 InvokeInputs == {
   [client |-> "a", call |-> "grant 0 to 1"],
-  [client |-> "b", call |-> "grant 0 to 2"]}
+  [client |-> "b", call |-> "refused 0 to 2"]}
 InvokeEnabled(s, i) ==
   /\ (Get(s.place, i.client, "idle") = "idle") \* the client's place: idle
 InvokeNext(s, i) ==
@@ -164,7 +164,7 @@ CutOffLateNext(s, i) ==
     !.lock = (IF (s.lock = <<i.client>>) THEN <<>> ELSE s.lock),
     !.place = Put(s.place, i.client, "cut off, performed")]
 
-Init == State = [calls |-> [holds |-> (("grant 0 to 1" :> {"flow 0, frame 0"}) @@ ("grant 0 to 2" :> {"flow 0, frame 0"})), midway |-> (("grant 0 to 1" :> {"flow 1, frame 0", "flow 1, frame 1", "flow 1, frame 2"}) @@ ("grant 0 to 2" :> {"flow 2, frame 0", "flow 2, frame 1", "flow 2, frame 2"})), applied |-> (("grant 0 to 1" :> (("flow 0, frame 0" :> "flow 1, frame 1") @@ ("flow 1, frame 0" :> "flow 1, frame 1") @@ ("flow 1, frame 1" :> "flow 1, frame 1") @@ ("flow 1, frame 2" :> "flow 1, frame 1") @@ ("flow 2, frame 0" :> "flow 1, frame 1") @@ ("flow 2, frame 1" :> "flow 1, frame 1") @@ ("flow 2, frame 2" :> "flow 1, frame 1"))) @@ ("grant 0 to 2" :> (("flow 0, frame 0" :> "flow 2, frame 2") @@ ("flow 1, frame 0" :> "flow 2, frame 2") @@ ("flow 1, frame 1" :> "flow 2, frame 2") @@ ("flow 1, frame 2" :> "flow 2, frame 2") @@ ("flow 2, frame 0" :> "flow 2, frame 2") @@ ("flow 2, frame 1" :> "flow 2, frame 2") @@ ("flow 2, frame 2" :> "flow 2, frame 2")))), refused |-> {}], place |-> [x \in {} |-> 0], call |-> [x \in {} |-> 0], answer |-> [x \in {} |-> 0], seen |-> [x \in {} |-> 0], buffer |-> [x \in {} |-> 0], value |-> "flow 0, frame 0", lock |-> <<>>]
+Init == State = [calls |-> [holds |-> (("grant 0 to 1" :> {"flow 0, frame 0"}) @@ ("refused 0 to 2" :> {"flow 0, frame 0"})), midway |-> (("grant 0 to 1" :> {"flow 1, frame 0", "flow 1, frame 1", "flow 1, frame 2"}) @@ ("refused 0 to 2" :> {"flow 2, frame 0", "flow 2, frame 1", "flow 2, frame 2"})), applied |-> (("grant 0 to 1" :> (("flow 0, frame 0" :> "flow 1, frame 1") @@ ("flow 1, frame 0" :> "flow 1, frame 1") @@ ("flow 1, frame 1" :> "flow 1, frame 1") @@ ("flow 1, frame 2" :> "flow 1, frame 1") @@ ("flow 2, frame 0" :> "flow 1, frame 1") @@ ("flow 2, frame 1" :> "flow 1, frame 1") @@ ("flow 2, frame 2" :> "flow 1, frame 1"))) @@ ("refused 0 to 2" :> [x \in {} |-> 0])), refused |-> {"refused 0 to 2"}], place |-> [x \in {} |-> 0], call |-> [x \in {} |-> 0], answer |-> [x \in {} |-> 0], seen |-> [x \in {} |-> 0], buffer |-> [x \in {} |-> 0], value |-> "flow 0, frame 0", lock |-> <<>>]
 
 \* Guards as values: of an action, TLC would look at both sides of every disjunction.
 Next ==

@@ -1,6 +1,6 @@
 ---- MODULE CommitSqlite ----
 \* Made from the machine's own data by `mobstore.properties.generate`: do not edit.
-\* The commit protocol sqlite: a calls grant 0 to 1, b calls grant 0 to 2, each as often as it likes.
+\* The commit protocol sqlite: a calls grant 0 to 1, b calls frame 0 to 0, each as often as it likes.
 EXTENDS Integers, Sequences, FiniteSets, TLC
 VARIABLE State
 
@@ -13,11 +13,11 @@ Minus(a, b) == IF a < b THEN 0 ELSE a - b
 RECURSIVE SumOf(_, _)
 SumOf(f, ks) == IF ks = {} THEN 0 ELSE LET k == CHOOSE k \in ks : TRUE IN f[k] + SumOf(f, ks \ {k})
 
-Rank == (("a" :> 0) @@ ("b" :> 1) @@ ("flow 0, frame 0" :> 2) @@ ("flow 1, frame 0" :> 3) @@ ("flow 1, frame 1" :> 4) @@ ("flow 1, frame 2" :> 5) @@ ("flow 2, frame 0" :> 6) @@ ("flow 2, frame 1" :> 7) @@ ("flow 2, frame 2" :> 8) @@ ("grant 0 to 1" :> 9) @@ ("grant 0 to 2" :> 10))
+Rank == (("a" :> 0) @@ ("b" :> 1) @@ ("flow 0, frame 0" :> 2) @@ ("flow 1, frame 0" :> 3) @@ ("flow 1, frame 1" :> 4) @@ ("frame 0 to 0" :> 5) @@ ("grant 0 to 1" :> 6))
 
 InvokeInputs == {
   [client |-> "a", call |-> "grant 0 to 1"],
-  [client |-> "b", call |-> "grant 0 to 2"]}
+  [client |-> "b", call |-> "frame 0 to 0"]}
 InvokeEnabled(s, i) ==
   /\ (Get(s.place, i.client, "idle") = "idle") \* the client's place: idle
   /\ (~s.is_down) \* the file is open
@@ -126,17 +126,9 @@ WriteInputs == {
   [client |-> "a", value |-> "flow 0, frame 0"],
   [client |-> "a", value |-> "flow 1, frame 0"],
   [client |-> "a", value |-> "flow 1, frame 1"],
-  [client |-> "a", value |-> "flow 1, frame 2"],
-  [client |-> "a", value |-> "flow 2, frame 0"],
-  [client |-> "a", value |-> "flow 2, frame 1"],
-  [client |-> "a", value |-> "flow 2, frame 2"],
   [client |-> "b", value |-> "flow 0, frame 0"],
   [client |-> "b", value |-> "flow 1, frame 0"],
-  [client |-> "b", value |-> "flow 1, frame 1"],
-  [client |-> "b", value |-> "flow 1, frame 2"],
-  [client |-> "b", value |-> "flow 2, frame 0"],
-  [client |-> "b", value |-> "flow 2, frame 1"],
-  [client |-> "b", value |-> "flow 2, frame 2"]}
+  [client |-> "b", value |-> "flow 1, frame 1"]}
 WriteEnabled(s, i) ==
   /\ (Get(s.place, i.client, "idle") = "writing") \* the client's place: writing
   /\ (i.value \in Get(s.calls.midway, Get(s.call, i.client, ""), {})) \* the call may show this midway
@@ -278,6 +270,7 @@ RecoverNext(s, i) ==
 
 CheckpointInputs == {<<>>}
 CheckpointEnabled(s, i) ==
+  /\ (~s.is_down) \* the file is open
   /\ (s.log # <<>>) \* there is something in the log
 CheckpointNext(s, i) ==
   [s EXCEPT
@@ -285,6 +278,7 @@ CheckpointNext(s, i) ==
 
 RestartLogInputs == {<<>>}
 RestartLogEnabled(s, i) ==
+  /\ (~s.is_down) \* the file is open
   /\ (~(s.writer # <<>>)) \* nobody has the write lock
   /\ (s.log = <<s.main>>) \* there is a log, and all of it is in the main file
 RestartLogNext(s, i) ==
@@ -293,7 +287,7 @@ RestartLogNext(s, i) ==
     !.tail = <<>>,
     !.disk = <<>>]
 
-Init == State = [calls |-> [holds |-> (("grant 0 to 1" :> {"flow 0, frame 0"}) @@ ("grant 0 to 2" :> {"flow 0, frame 0"})), midway |-> (("grant 0 to 1" :> {"flow 1, frame 0", "flow 1, frame 1", "flow 1, frame 2"}) @@ ("grant 0 to 2" :> {"flow 2, frame 0", "flow 2, frame 1", "flow 2, frame 2"})), applied |-> (("grant 0 to 1" :> (("flow 0, frame 0" :> "flow 1, frame 1") @@ ("flow 1, frame 0" :> "flow 1, frame 1") @@ ("flow 1, frame 1" :> "flow 1, frame 1") @@ ("flow 1, frame 2" :> "flow 1, frame 1") @@ ("flow 2, frame 0" :> "flow 1, frame 1") @@ ("flow 2, frame 1" :> "flow 1, frame 1") @@ ("flow 2, frame 2" :> "flow 1, frame 1"))) @@ ("grant 0 to 2" :> (("flow 0, frame 0" :> "flow 2, frame 2") @@ ("flow 1, frame 0" :> "flow 2, frame 2") @@ ("flow 1, frame 1" :> "flow 2, frame 2") @@ ("flow 1, frame 2" :> "flow 2, frame 2") @@ ("flow 2, frame 0" :> "flow 2, frame 2") @@ ("flow 2, frame 1" :> "flow 2, frame 2") @@ ("flow 2, frame 2" :> "flow 2, frame 2")))), refused |-> {}], place |-> [x \in {} |-> 0], call |-> [x \in {} |-> 0], answer |-> [x \in {} |-> 0], seen |-> [x \in {} |-> 0], buffer |-> [x \in {} |-> 0], main |-> "flow 0, frame 0", published |-> "flow 0, frame 0", log |-> <<>>, tail |-> <<>>, disk |-> <<>>, writer |-> <<>>, is_down |-> FALSE]
+Init == State = [calls |-> [holds |-> (("frame 0 to 0" :> {"flow 0, frame 0", "flow 1, frame 0"}) @@ ("grant 0 to 1" :> {"flow 0, frame 0"})), midway |-> (("frame 0 to 0" :> {}) @@ ("grant 0 to 1" :> {"flow 1, frame 0", "flow 1, frame 1"})), applied |-> (("frame 0 to 0" :> (("flow 0, frame 0" :> "flow 0, frame 0") @@ ("flow 1, frame 0" :> "flow 1, frame 0") @@ ("flow 1, frame 1" :> "flow 1, frame 0"))) @@ ("grant 0 to 1" :> (("flow 0, frame 0" :> "flow 1, frame 1") @@ ("flow 1, frame 0" :> "flow 1, frame 1") @@ ("flow 1, frame 1" :> "flow 1, frame 1")))), refused |-> {}], place |-> [x \in {} |-> 0], call |-> [x \in {} |-> 0], answer |-> [x \in {} |-> 0], seen |-> [x \in {} |-> 0], buffer |-> [x \in {} |-> 0], main |-> "flow 0, frame 0", published |-> "flow 0, frame 0", log |-> <<>>, tail |-> <<>>, disk |-> <<>>, writer |-> <<>>, is_down |-> FALSE]
 
 \* Guards as values: of an action, TLC would look at both sides of every disjunction.
 Next ==

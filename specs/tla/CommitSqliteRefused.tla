@@ -278,6 +278,7 @@ RecoverNext(s, i) ==
 
 CheckpointInputs == {<<>>}
 CheckpointEnabled(s, i) ==
+  /\ (~s.is_down) \* the file is open
   /\ (s.log # <<>>) \* there is something in the log
 CheckpointNext(s, i) ==
   [s EXCEPT
@@ -285,6 +286,7 @@ CheckpointNext(s, i) ==
 
 RestartLogInputs == {<<>>}
 RestartLogEnabled(s, i) ==
+  /\ (~s.is_down) \* the file is open
   /\ (~(s.writer # <<>>)) \* nobody has the write lock
   /\ (s.log = <<s.main>>) \* there is a log, and all of it is in the main file
 RestartLogNext(s, i) ==

@@ -22,30 +22,15 @@ from mobstore.properties.workflows.coverage import Coverage
 from mobstore.properties.workflows.scenarios import LoopScript, Scenario, StepScript
 from mobstore.properties.workflows.simulation import MOST_CHOICE, Model, Schedule, Simulation, simulate
 from mobstore.properties.workflows.watching import Violation
+from mobstore.properties.workflows.workload import PASSED_OVER, SHORT_OF_FRAMES
 
 BRANCHING = Scenario(
     Flow("flow", (Step("a"), Step("b", branch="x"), Step("c", branch="x"), Step("d", ("a",))), max_active_nodes=2)
 )
-RACING = Scenario(
-    Flow(
-        "flow",
-        (Step("b", ("q",), branch="x"), Loop("l", (Step("x"),), 2, branch="x"), Step("q"), Step("p")),
-        max_active_nodes=1,
-    ),
-    loops={"l": LoopScript(1)},
-)
-"""While the loop of the branch runs, its sibling becomes ready, and is the head of a frame that waits."""
 LOOPING = Scenario(
     Flow("flow", (Loop("l", (Step("x"),), 2), Step("z", ("l",))), max_active_nodes=1), loops={"l": LoopScript(1)}
 )
 FAILING = Scenario(Flow("flow", (Step("a"), Step("b"))), {"a": StepScript(failures=9)})
-NESTED = Scenario(
-    Flow(
-        "flow",
-        tuple(Loop(name, (Loop("m", (Step("x"),)),)) for name in ("l", "k")),
-        max_active_frames=2,
-    )
-)
 SEEDS = 15
 
 
@@ -234,16 +219,20 @@ BROKEN = {
         LOOPING,
         "frame",
     ),
-    "never passes a frame over": (deciding_by(WithoutPassOver), RACING, "Stuck"),
+    "never passes a frame over": (deciding_by(WithoutPassOver), PASSED_OVER, "Stuck"),
     "leaves a new frame unregistered": (deciding_by(WithoutRegistration), FAILING, "Stuck"),
-    "lets nested loops wait for each other's frames": (deciding_by(GrantsToWhoeverIsNext), NESTED, "Stuck"),
+    "lets nested loops wait for each other's frames": (
+        deciding_by(GrantsToWhoeverIsNext),
+        SHORT_OF_FRAMES,
+        "Stuck",
+    ),
     "ignores a false": (IgnoresFalse, FAILING, ""),
     "does a step again after a death": (DoesItAgain, FAILING, "done twice"),
     "forgets the terminal event": (ForgetsTheEvent, FAILING, "no event says so"),
     "tells another status than the one that is stored": (TellsItsOwnStatus, FAILING, "one-terminal-event"),
     "files the outputs of nested loops under one name": (
         FilesByLoop,
-        NESTED,
+        SHORT_OF_FRAMES,
         "outputs-are-those-of-completed-nodes",
     ),
 }
@@ -263,6 +252,6 @@ def test_a_driver_that_admits_all_siblings_of_a_branch_at_once_is_found_out(monk
     assert "one-node-a-branch" in fault
 
 
-@pytest.mark.parametrize("scenario", [BRANCHING, RACING, LOOPING, FAILING, NESTED])
+@pytest.mark.parametrize("scenario", [BRANCHING, PASSED_OVER, LOOPING, FAILING, SHORT_OF_FRAMES])
 def test_nothing_is_found_in_ours(scenario):
     assert fault_of(scenario, Driver) is None

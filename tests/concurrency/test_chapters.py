@@ -9,13 +9,13 @@ from mobstore.backends.memory import MemoryEngine
 from mobstore.backends.sqlite import HANDLERS, SqliteEngine
 from mobstore.backends.sqlite._session import Session
 from mobstore.properties import cli
-from mobstore.properties.chapters import Context, Verdict
-from mobstore.properties.concurrency.chapters import chapters_of
+from mobstore.properties.chapter import Context, Verdict
+from mobstore.properties.concurrency import chapters
 from mobstore.properties.refinement import PROFILES, Profile
 from mobstore.properties.schedules import RACES
 from mobstore.properties.subject import MemoryFactory, SqliteFactory
 
-CHAPTERS = {chapter.name: chapter for chapter in chapters_of(SqliteFactory())}
+CHAPTERS = {chapter.name: chapter for chapter in chapters.CHAPTERS}
 
 
 class Blinking(MemoryEngine):
@@ -74,20 +74,22 @@ def test_every_chapter_has_a_broken_twin():
     assert set(BROKEN_TWINS) == set(CHAPTERS)
 
 
-def test_a_backend_in_memory_has_no_processes():
-    names = [chapter.name for chapter in chapters_of(MemoryFactory())]
-    assert len(names) == 6
-    assert not any("processes" in name for name in names)
+@pytest.mark.parametrize("name", ["branches-processes", "stress-processes"])
+def test_processes_do_not_apply_to_a_backend_in_memory(name):
+    """It says by its nature that they do not share it, and loses no level by that."""
+    result = CHAPTERS[name].run(Context(MemoryFactory, "memory", "MemoryFactory()", PROFILES["quick"], 1))
+    assert (result.verdict, result.excused) == (Verdict.NOT_APPLICABLE, True)
 
 
-def test_what_reached_too_little_is_unknown(monkeypatch):
-    monkeypatch.setattr("mobstore.properties.concurrency.branches.ROUNDS", 1)
-    monkeypatch.setattr("mobstore.properties.concurrency.stress.ROUNDS", 1)
-    context = Context(MemoryFactory, "memory", "MemoryFactory()", Profile("test", 4, 30), 1)
-    for name in ("branches-threads", "stress-threads"):
-        result = CHAPTERS[name].run(context)
-        assert result.verdict is Verdict.UNKNOWN
-        assert result.detail.startswith("never ")
+@pytest.mark.parametrize("part", ["branches", "stress"])
+def test_what_reached_too_little_is_unknown(part, monkeypatch):
+    """Calls of which no two overlapped show nothing."""
+    monkeypatch.setattr(f"mobstore.properties.concurrency.{part}.ROUNDS", 1)
+    monkeypatch.setattr(f"mobstore.properties.concurrency.{part}.overlapping", lambda _history: ())
+    context = Context(MemoryFactory, "memory", "MemoryFactory()", Profile("test", 8, 30), 1)
+    result = CHAPTERS[f"{part}-threads"].run(context)
+    assert result.verdict is Verdict.UNKNOWN
+    assert result.detail.startswith(("never ", "no two "))
 
 
 def test_check_has_the_chapters(capsys):

@@ -13,6 +13,7 @@ from mobstore.properties.linearizability import (
     check,
     recheck,
 )
+from mobstore.properties.linearizability.checker import CheckerDefect
 
 LINEARIZABLE, NOT_LINEARIZABLE, UNKNOWN = Answer.LINEARIZABLE, Answer.NOT_LINEARIZABLE, Answer.UNKNOWN
 
@@ -175,15 +176,20 @@ def test_the_proof_of_a_search_is_without_observers_that_do_not_matter(drawn):
     assert len(found.proof.rows) == 3
 
 
-def test_a_witness_is_not_believed_before_it_was_replayed(drawn):
-    """The model alone decides when what it says of its cells is not enough."""
+def test_what_cells_do_not_say_is_judged_on_whole_states(drawn):
+    """Unless the model says that cells say all: then a witness that is wrong is a defect."""
 
-    class Counting(CasRegister):
+    class Superstitious(CasRegister):
         exact = False
 
         def agrees(self, answer, answered):
             return answered != 3 and super().agrees(answer, answered)
 
+    class Lying(Superstitious):
+        exact = True
+
     calls = drawn((0, "cas", (None, 3), True, 0, 3), (1, "read", None, 3, 1, 4))
-    found = check(calls, Counting())
-    assert (found.answer, found.decided_by) == (NOT_LINEARIZABLE, ("search",))
+    found = check(calls, Superstitious())
+    assert (found.answer, found.decided_by) == (NOT_LINEARIZABLE, ("chain",))
+    with pytest.raises(CheckerDefect):
+        check(calls, Lying())

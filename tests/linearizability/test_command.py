@@ -143,7 +143,7 @@ def test_a_verdict_that_the_second_program_rejects_is_none(history, monkeypatch)
 
 def test_the_checker_is_held_to_brute_force(capsys):
     assert main(["history", "--self-check", "3"]) == 0
-    assert "24 random histories of 8 kinds: everything agrees with brute force" in capsys.readouterr().out
+    assert "27 random histories of 9 kinds: everything agrees with brute force" in capsys.readouterr().out
     assert main(["history", "--self-check", "2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["disagreement"] is None
 

@@ -1,6 +1,7 @@
 """Our stores as a model: recorded from real backends, written, read, and rejected when a backend is broken."""
 
 import io
+import random
 import threading
 
 import pytest
@@ -11,6 +12,7 @@ from mobstore.model import operations as ops
 from mobstore.properties import pools
 from mobstore.properties.linearizability import Answer, Recorder, check, read_history, recheck
 from mobstore.properties.linearizability.jsonl import events_of, write_events
+from mobstore.properties.linearizability.random_histories import KINDS, Shape, draw_history
 from mobstore.properties.linearizability.stores import StoreModel, object_of
 from mobstore.properties.subject import Outcome, call_port, outcome_of
 
@@ -131,7 +133,9 @@ def test_what_a_reader_saw_beside_the_cells_counts_too(drawn):
         history = drawn(
             (0, cas.call, cas, Outcome(value=True), 0, 3), (1, "get_run", ops.GetRun(ID), Outcome(seen), 1, 4)
         )
-        assert check(history, StoreModel(start())).answer is answer
+        found = check(history, StoreModel(start()))
+        assert (found.answer, found.decided_by) == (answer, ("chain",))
+        assert recheck(history, StoreModel(start()), found.objects[0], range(2)) is None
 
 
 def test_times_of_the_store_are_compared_only_when_its_clock_stood_still(drawn):
@@ -154,3 +158,66 @@ def test_a_list_of_a_store_makes_it_one_object(drawn):
     assert set(StoreModel().parts(drawn(*calls, listing))) == {("run",)}
     assert check(drawn(*calls, listing), StoreModel()).answer is Answer.LINEARIZABLE
     assert object_of(ops.DeleteExternalBindingOverlays("mob")) == ("metadata", "overlays", "mob")
+
+
+def test_what_the_stores_number_orders_their_changes():
+    """Revisions, cursors and unique records: thousands of calls are decided without a search."""
+    make, draw = KINDS["stores, names, events and authorities"]
+    ordered = (ops.PutSpec, ops.GetSpec, ops.CreateProfile, ops.UpdateProfile, ops.GetProfile, ops.ReplayAll)
+    ordered += (ops.Append, ops.AppendTerminalEventIfAbsent, ops.AppendBatch, ops.Poll, ops.LatestCursor)
+    ordered += (
+        ops.LoadSupervisorAuthority,
+        ops.CompareAndPutSupervisorAuthority,
+        ops.PutSupervisorAuthorityIfAbsent,
+    )
+
+    def draw_ordered(rng, world):
+        while not isinstance((drawn := draw(rng, world))[2], ordered):
+            pass
+        return drawn
+
+    for lies, answer in ((0, Answer.LINEARIZABLE), (1, Answer.NOT_LINEARIZABLE)):
+        model = make()
+        history = draw_history(random.Random(lies), model, draw_ordered, Shape(600, 6, lies=lies, lucky=0.7))
+        found = check(history, model)
+        assert found.answer is answer
+        assert set(found.decided_by) <= {"chain", "sequential"}
+        assert {each.key[0] for each in found.objects} == {"spec", "profile", "event", "metadata"}
+
+
+def test_unknown_changes_that_differ_beside_the_cells_are_not_taken_for_each_other(drawn):
+    """Two puts of unknown outcome give the same revision and different definitions; one of them was seen."""
+    one, other = pools.DOCUMENTS[1:3]
+    puts = [
+        (place, "put_spec", ops.PutSpec("mob", document, 0), None, place)
+        for place, document in enumerate((one, other))
+    ]
+    for document, answer in (
+        (one, Answer.LINEARIZABLE),
+        (other, Answer.LINEARIZABLE),
+        (pools.DOCUMENTS[5], Answer.NOT_LINEARIZABLE),
+    ):
+        seen = (2, "get_spec", ops.GetSpec("mob"), Outcome((document, 1)), 5, 6)
+        history, model = drawn(*puts, seen), StoreModel()
+        found = check(history, model)
+        assert found.answer is answer
+        assert recheck(history, model, found.objects[0], range(3)) is None
+
+
+def test_an_answer_that_only_whole_states_contradict_is_refuted_by_the_chain(drawn):
+    """The cursors are in order, and one event is told as another."""
+    events = [pools.EVENTS[1], pools.EVENTS[2]]
+    state, answers = State(), []
+    for event in events:
+        state, answer = step(state, ops.Append(event), 0)
+        answers.append(answer)
+    model = StoreModel(now=0)
+    for told, right in ((answers[1], True), (evolve(answers[1], {"kind": answers[0].kind}), False)):
+        calls = ((0, answers[0], 0, 3), (1, told, 1, 4))
+        history = drawn(
+            *((place, "append", ops.Append(events[place]), Outcome(each), *span) for place, each, *span in calls)
+        )
+        (found,) = check(history, model).objects
+        assert (found.decided_by, found.proof is None) == ("chain", right)
+        assert right or found.proof.kind == "expectation"
+        assert recheck(history, model, found, range(2)) is None

@@ -7,7 +7,17 @@ from itertools import accumulate
 import attrs
 import pytest
 
-from mobstore.properties.linearizability import Answer, Call, History, Outcome, blocks, chain, check, graph, search
+from mobstore.properties.linearizability import (
+    Answer,
+    Call,
+    History,
+    Outcome,
+    blocks,
+    chain,
+    check,
+    graph,
+    search,
+)
 from mobstore.properties.linearizability.history import NEVER
 from mobstore.properties.linearizability.models import CasRegister, KeyValue
 from mobstore.properties.linearizability.random_histories import KINDS, draw_history
@@ -109,6 +119,21 @@ def unsettled(_facts, block, inv, res):
         block.first, block.last = min(calls, key=res.__getitem__), max(calls, key=inv.__getitem__)
 
 
+def one_gap_short(_illegal):
+    def wrong(self, pos, states):
+        return _illegal(self, pos, [*states[:-1], states[max(0, len(states) - 2)]])
+
+    return wrong
+
+
+def without_judge(place_unknown):
+    def wrong(facts, *arguments):
+        return place_unknown(attrs.evolve(facts, judge=None), *arguments)
+
+    return wrong
+
+
+STORES, NAMES = "stores, one run and more", "stores, names, events and authorities"
 CHAINED = "one implication raises what another looks at"
 CAS, WRITES, SMALL = (
     "register, cas of fresh values",
@@ -133,6 +158,8 @@ MUTANTS = {
     "readers do not come before writers": ("cells, none in common", graph._Graph, "_edge", no_reads_before_writes),
     "blocks may mix": (WRITES, blocks, "_placed", lambda _: anywhere),
     "blocks need no order": (WRITES, blocks, "_settle", lambda _: unsettled),
+    "gaps are judged one short": (STORES, chain._Judged, "_illegal", one_gap_short),
+    "unknown changes are taken for each other": (NAMES, chain, "_place_unknown", without_judge),
     "greedy on writes": (SMALL, CasRegister, "observes", lambda _: lambda *_: True),
     "observers never placed after a change": (SMALL, search.Search, "_placeable", lambda _: lambda *_: 0),
     "dominance turned round": (SMALL, search, "dominates", lambda old: lambda left, right: old(right, left)),

@@ -42,6 +42,8 @@ from mobstore.model.machines.sorts import (
 from mobstore.model.values import PROTOCOL_VERSION, SecretKey
 from mobstore.properties import symbolic
 from mobstore.properties.symbolic import Translation, Unbounded, conj, neg
+from mobstore.properties.tla import tlc
+from mobstore.properties.tla.expressions import GREATEST, PRELUDE, Writer, function_of_pairs, literal, text
 
 
 def opaque_values(value, sort):
@@ -376,3 +378,51 @@ def test_an_unbounded_term_is_proved_to_be_its_value(function):
 def test_what_counts_needs_a_bound(function):
     with pytest.raises(Unbounded):
         claims(Translation(), function, draw(function, random.Random(1)))
+
+
+def claim_of(function, rng):
+    """What TLC is to find of a term with some values: that it is what Python says."""
+    while True:
+        arguments = draw(function, rng)
+        wanted = function(*arguments)
+        if not any(number >= GREATEST for value in (*arguments, wanted) for number in numbers_in(value)):
+            break
+    pairs = zip(function.parameters, arguments, strict=True)
+    given = "".join(f"{var.name} == {literal(var.sort, value)} " for var, value in pairs)
+    return f"LET {given}IN ({Writer().write(function.body)}) = {literal(function.body.sort, wanted)}"
+
+
+def numbers_in(value):
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, FrozenMap):
+        yield from (number for item in value.values() for number in numbers_in(item))
+
+
+def what_tlc_finds(*claims):
+    ranks = function_of_pairs((text(id), str(rank)) for rank, id in enumerate(sorted(RANDOM_IDS)))
+    assumed = "\n".join(f"ASSUME {claim}" for claim in claims)
+    module = f"""---- MODULE Terms ----
+EXTENDS Integers, Sequences, FiniteSets, TLC
+VARIABLE State
+{PRELUDE}
+Rank == {ranks}
+{assumed}
+Spec == State = 0 /\\ [][UNCHANGED State]_State
+====
+"""
+    return tlc.check("Terms", module, "SPECIFICATION Spec\n")
+
+
+@pytest.mark.usefixtures("with_tlc")
+def test_tlc_computes_what_python_answers():
+    """Of every kind of term."""
+    rng = random.Random(5)
+    right = [claim_of(function, rng) for function in [*FUNCTIONS, *COUNTING] for _ in range(8)]
+    assert what_tlc_finds(*right) == tlc.Run(1, None, None)
+
+
+@pytest.mark.usefixtures("with_tlc")
+def test_tlc_notices_another_value():
+    found = what_tlc_finds(f"~({claim_of(FUNCTIONS[0], random.Random(5))})")
+    assert "Assumption" in found.error

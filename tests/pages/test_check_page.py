@@ -2,7 +2,7 @@
 
 import pytest
 
-from mobstore.properties.chapters import Context, Verdict
+from mobstore.properties.chapter import Context, Verdict
 from mobstore.properties.check_page import page
 from mobstore.properties.cli import main
 from mobstore.properties.refinement import PROFILES

@@ -1,29 +1,18 @@
 """Two explorers visit the same states, keep the same laws, and find the same mistakes."""
 
 import json
-import os
 
 import attrs
 import pytest
 
 from mobstore.properties import cli, explore
-from mobstore.properties.chapters import Verdict
+from mobstore.properties.chapter import Verdict
 from mobstore.properties.invariants import INVARIANTS
-from mobstore.properties.tla import tlc
+from mobstore.properties.protocols.wrong import WRONG
+from mobstore.properties.tla import scopes, tlc
 from mobstore.properties.tla.scopes import SCOPES
 
 ON_MACHINES = {each.name: each for each in INVARIANTS if each.scope.machine is not None}
-
-
-@pytest.fixture
-def with_tlc():
-    """Skips where there is no TLC, unless nothing may be skipped."""
-    try:
-        tlc.find()
-    except tlc.NoTlc as missing:
-        if os.environ.get("MOBSTORE_REQUIRE_TLC"):
-            raise
-        pytest.skip(str(missing))
 
 
 @pytest.mark.parametrize("name", SCOPES)
@@ -60,6 +49,15 @@ def test_the_scopes_show_every_broken_machine(name):
     """They are large enough for each invariant to have something to say."""
     found = [scope.explore().violation for scope in broken(name)]
     assert any(violation is not None and violation.check == name for violation in found)
+
+
+@pytest.mark.usefixtures("with_tlc")
+def test_both_explorers_find_a_wrong_protocol():
+    """By the same law."""
+    scope = scopes.of_protocol("NoLock", WRONG["no-lock"].protocol, "two")
+    (result,) = explore.explored([scope], with_tlc=True)
+    assert result.found.violation.check == "who-works-has-the-lock"
+    assert result.by_tlc.violated == "WhoWorksHasTheLock"
 
 
 @pytest.mark.parametrize("name", ["iterations-within-maximum", "ended-loop-stays"])

@@ -163,3 +163,15 @@ def test_a_process_that_dies_leaves_its_obligations_unknown(monkeypatch):
     (result,) = settlement.settle_all([obligation(X < Y)], 2)
     assert result.verdict is Verdict.UNKNOWN
     assert result.detail == "the solver's process died"
+
+
+def test_what_is_exported_stands_alone(tmp_path, capsys):
+    """One file an obligation, which is what the solvers were asked, and a page that lists them."""
+    assert cli.main(["prove", "--only", "call/create_run", "--jobs", "1", "--export", str(tmp_path)]) == 0
+    files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.smt2"))
+    listed = (tmp_path / "index.md").read_text("utf-8")
+    assert len(files) == 7
+    assert all(f"`{name.removesuffix('.smt2')}`" in listed for name in files)
+    text = (tmp_path / "call/create_run/answer.smt2").read_text("utf-8")
+    assert solvers.ask_cvc5(text) is Answer.UNSAT
+    assert "7 obligations: 7 hold" in capsys.readouterr().out

@@ -14,7 +14,8 @@ from mobstore.model import OPERATIONS, FrameAtomicPersistenceUnavailable, Intern
 from mobstore.model import operations as ops
 from mobstore.model.step import HANDLERS
 from mobstore.properties import chapters, cli, report
-from mobstore.properties.chapters import CHAPTERS, Context, Result, Verdict
+from mobstore.properties.chapter import Context, Result, Verdict
+from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.levels import Level, awarded, level_of
 from mobstore.properties.refinement import Profile
 from mobstore.properties.subject import MemoryFactory, capabilities_of
@@ -67,6 +68,9 @@ HONEST = {
 }
 
 
+NOT_IN_MEMORY = {"requests", "crashes", "kills", "power-cuts", "branches-processes", "stress-processes"}
+
+
 def checked(chapter, capabilities, handlers):
     context = Context(lambda: Declaring(capabilities, handlers), "declaring", "X()", SMALL, 3, capabilities)
     return BY_NAME[chapter].run(context)
@@ -84,11 +88,7 @@ def test_an_honest_declaration_is_believed(who):
         if who == "not yet" and chapter.name == "refines-profile":
             assert (result.verdict, result.detail) == (Verdict.UNKNOWN, "not yet: profile.update")
         elif result.verdict is Verdict.NOT_APPLICABLE:
-            assert chapter.name in (
-                "crashes",
-                "requests",
-                *(["subscriptions", "clock"] if who == "unsupported" else []),
-            )
+            assert chapter.name in NOT_IN_MEMORY | ({"subscriptions", "clock"} if who == "unsupported" else set())
             assert result.excused == (chapter.name != "crashes")
         else:
             assert result.verdict is Verdict.PASSED, result
@@ -208,6 +208,7 @@ def test_a_level_is_earned_by_every_chapter_of_it_and_below():
     assert awarded(results(smoke=unknown)) is None
     assert awarded([]) is None
     assert awarded(results()[:-1]) is Level.CONCURRENT
+    assert awarded(results(kills=absent)) is Level.CONCURRENT
     assert awarded(results(subscriptions=absent)) is Level.ANSWERS
     excused = [chapters.attrs.evolve(each, excused=True) for each in results(subscriptions=absent)]
     assert awarded(excused) is Level.DURABLE

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from mobstore.properties import chapters, cli, report
-from mobstore.properties.chapters import Chapter, Context, Finding, Result, Verdict
+from mobstore.properties.chapter import Chapter, Context, Finding, Result, Verdict
 from mobstore.properties.junit import write_junit
 from mobstore.properties.known import NotAList, read_known, stale
 from mobstore.properties.refinement import PROFILES

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from mobstore.backends.aio import AsyncStores
-from mobstore.properties.chapters import CHAPTERS, Context, Verdict
+from mobstore.properties.chapter import Context, Verdict
+from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.refinement import Profile
 from mobstore.properties.subject import MemoryFactory, SqliteFactory, adapted
 

@@ -10,14 +10,30 @@ from collections import Counter
 import attrs
 import pytest
 
+from mobstore.backends.sqlite import SqliteEngine
 from mobstore.model import ROWS
-from mobstore.properties import cli, comparisons, cursors, roundtrip, rows, smoke
+from mobstore.model import operations as ops
+from mobstore.properties import (
+    alarms,
+    cli,
+    comparisons,
+    cursors,
+    handles,
+    identifiers,
+    pools,
+    roundtrip,
+    rows,
+    smoke,
+)
+from mobstore.properties.alarms import DRAW_NOTHING
 from mobstore.properties.cases import Case, try_cases
 from mobstore.properties.chapters import CHAPTERS
-from mobstore.properties.menagerie import DRAW_NOTHING, reject
+from mobstore.properties.menagerie import reject
 from mobstore.properties.mutants import MUTANTS
+from mobstore.properties.scenarios import Unexpected, expect
 from mobstore.properties.subject import ManualClock, MemoryFactory, call_port, outcome_of
-from mobstore.properties.zoo import BY_HAND, ZOO, Kind
+from mobstore.properties.zoo import BY_HAND, ZOO, Kind, files
+from mobstore.properties.zoo.elsewhere import EXHIBITS
 
 OF_ROWS = [name for name in ZOO if name not in BY_HAND]
 EVERY = {Kind.MEMORY_ROW: 7, Kind.SQLITE_ROW: 29}
@@ -28,10 +44,12 @@ SOME_OF_ROWS = [
 
 @pytest.mark.parametrize("name", [*BY_HAND, *SOME_OF_ROWS])
 def test_a_broken_backend_is_rejected(name):
-    """By its chapter, and by six calls at most."""
-    found = reject(name, 0, (), shrinks=name in BY_HAND)
+    """By its chapter, and by six calls at most, which are printed as a test."""
+    found = reject(name, 0, (), shrinks=False)
     assert found.is_rejected, (found.backend.mistake, found.own)
-    assert "def test_counterexample() -> None:" in found.own.counterexample
+    if found.own.chapter != "threads":
+        compile(found.own.counterexample, name, "exec")
+        assert "def test_counterexample() -> None:" in found.own.counterexample
 
 
 @pytest.mark.parametrize("name", BY_HAND)
@@ -45,10 +63,48 @@ def test_a_broken_backend_is_one_that_its_author_may_take_for_right(name):
     assert right > len(smoke.EXECUTED) / 2
 
 
+@pytest.mark.parametrize(
+    "name", [name for name, exhibit in EXHIBITS.items() if exhibit.by in ("schedules", "files")]
+)
+def test_a_broken_backend_that_no_chapter_opens_is_found_out(name):
+    """By a schedule, or by what it does with its file; power cuts and interrupts are tested where they are made."""
+    found = reject(name, 0)
+    assert found.is_rejected, found.mistake
+    assert found.own.counterexample
+
+
+def test_our_sqlite_backend_treats_its_file_rightly():
+    assert files.find_out(SqliteEngine) == ("", 0)
+
+
+def test_names_are_given_once():
+    """Among those of chapters, and those that are found out by other means."""
+    assert not set(EXHIBITS) & set(ZOO)
+
+
+def test_a_right_backend_is_not_rejected(capsys, monkeypatch):
+    """And what is rejected is told, with its proof."""
+    names = {"smoke", "cursors", "refines-spec"}
+    monkeypatch.setattr(alarms, "CHAPTERS", [chapter for chapter in CHAPTERS if chapter.name in names])
+    trials = [alarms.try_backend(backend, 1, everything=True) for backend in alarms.BACKENDS]
+    assert [(trial.chapters, trial.exceptions) for trial in trials] == [(3, ()), (3, ())]
+    assert alarms.try_backend("memory", 2, everything=False).chapters == 1
+    monkeypatch.setattr(alarms, "factory_of", lambda _: ZOO["clear-keeps-cursors"])
+    wrong = alarms.try_backend("memory", 1, everything=True)
+    assert [result.chapter for result in wrong.exceptions] == ["cursors"]
+    alarms._tell(wrong, quiet=False)
+    alarms._sum_up([*trials, wrong])
+    told = capsys.readouterr()
+    assert "failed cursors" in told.out
+    assert "stores.events.clear()" in told.err
+
+
 def test_there_are_enough_of_them():
-    """In memory and on SQLite, each with a name and a mistake of its own."""
-    assert len({broken.mistake for broken in BY_HAND.values()}) == len(BY_HAND)
-    assert len(ZOO) == len(BY_HAND) + 2 * len(MUTANTS)
+    """In memory and on SQLite, each with a mistake of its own."""
+    assert len({(broken.kind, broken.mistake) for broken in BY_HAND.values()}) == len(BY_HAND)
+    kinds = Counter(broken.kind for broken in ZOO.values())
+    assert min(kinds[Kind.MEMORY], kinds[Kind.SQLITE]) >= 45
+    assert kinds[Kind.MEMORY_ROW] == kinds[Kind.SQLITE_ROW] > len(MUTANTS)
     assert {broken.chapter for broken in ZOO.values()} <= {chapter.name for chapter in CHAPTERS}
 
 
@@ -62,12 +118,49 @@ def test_every_row_is_mutated_in_every_part():
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
 
 
-@pytest.mark.parametrize("made", [rows, comparisons, roundtrip, cursors], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "made",
+    [rows, comparisons, roundtrip, cursors, handles, identifiers],
+    ids=lambda module: module.__name__.rpartition(".")[2],
+)
 def test_cases_are_the_same_each_time(made):
-    """And their counterexamples stay short: a case is of four calls at most, besides what reads."""
-    first, again = list(made.cases()), list(made.cases())
-    assert first == again
-    assert max(sum(not getattr(call, "reads", True) for call in case.calls) for case in first) <= 4
+    """And each chapter's are about the calls that it says."""
+    cases = list(made.cases())
+    assert cases == list(made.cases())
+    made_calls = {type(call) for case in cases for call in case.calls}
+    covered = {row.operation for row in ROWS} if made is rows else set(made.COVERED)
+    assert covered <= made_calls
+
+
+def test_a_program_of_two_handles_is_a_test_to_paste():
+    """It fails on the backend that it is about, and passes on a right one."""
+    program = reject("cached-reads", 0, ()).own.counterexample
+    assert "stores, other = other, stores" in program
+    scope = {}
+    exec(compile(program.replace("ZOO['cached-reads']()", "MemoryFactory()"), "program", "exec"), scope)
+    scope["test_counterexample"]()
+    scope = {"ZOO": ZOO}
+    exec(compile(program, "program", "exec"), scope)
+    with pytest.raises(AssertionError):
+        scope["test_counterexample"]()
+
+
+def test_a_scenario_is_a_test_to_paste():
+    """It fails on the backend that it is about, and passes on a right one."""
+    program = reject("subscriber-follows-cursors", 0, ()).own.counterexample
+    scope = {}
+    exec(compile(program.replace("ZOO['subscriber-follows-cursors']()", "MemoryFactory()"), "p", "exec"), scope)
+    scope["test_counterexample"]()
+    scope = {"ZOO": ZOO}
+    exec(compile(program, "p", "exec"), scope)
+    with pytest.raises(Unexpected):
+        scope["test_counterexample"]()
+
+
+def test_a_value_is_not_compared_with_another_of_its_kind_in_vain():
+    """`expect` tells values of different types apart, and shows both."""
+    with pytest.raises(Unexpected, match="expected 1, found True"):
+        expect(found=True, wanted=1)
 
 
 def test_every_row_has_every_comparison_failed_alone():
@@ -87,7 +180,7 @@ def test_a_case_that_fails_only_after_others_is_proved_by_all_of_them():
             stores.specs._execute = lambda call: execute(call) if call.reads or next(left, None) else None
             return stores
 
-    put = comparisons.ops.PutSpec("mob", comparisons.pools.DOCUMENTS[1])
+    put = ops.PutSpec("mob", pools.DOCUMENTS[1])
     found = try_cases((Case(str(number), (put,)) for number in range(9)), Tires, "X()")
     assert found.failed is not None
     assert found.failed.name == "1"

@@ -2,6 +2,10 @@
 
 import pytest
 
+from mobstore.properties import cli
+from mobstore.properties.chapter import Context, Verdict
+from mobstore.properties.chapters import CHAPTERS
+from mobstore.properties.refinement import PROFILES
 from mobstore.properties.schedules import RACES, Explorer, Preferences, replay
 
 
@@ -24,6 +28,24 @@ def test_a_race_is_none_as_long_as_nobody_is_preempted(race):
         explorer = Explorer(system, race.scenario)
         for first in range(len(race.scenario.clients)):
             assert explorer.take(Preferences([first]).choose)[1] is None
+
+
+@pytest.mark.parametrize("race", RACES.values(), ids=RACES)
+def test_a_backend_with_a_race_is_right_call_by_call(race):
+    """Out of control, too: the zoo counts it among those that pass the smoke chapter."""
+    (smoke,) = (chapter for chapter in CHAPTERS if chapter.name == "smoke")
+    result = smoke.run(Context(race, race.name, "X()", PROFILES["quick"], 0))
+    assert result.verdict is Verdict.PASSED
+
+
+def test_the_zoo_shows_races(capsys):
+    assert cli.main(["zoo", "--only", "lost-update", "--programs"]) == 0
+    out = capsys.readouterr().out
+    assert "by 2 calls at once, in schedule" in out
+    assert "| replace the state" in out
+    assert "def test_counterexample() -> None:" in out
+    assert "1 of 1 broken backends rejected by at most 6 calls" in out
+    assert "1 of them pass the smoke chapter" in out
 
 
 def test_a_failure_is_a_table_with_a_column_for_each_client():
