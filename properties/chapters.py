@@ -76,6 +76,7 @@ from mobstore.properties.subject import (
     opened,
     outcome_of,
 )
+from mobstore.properties.workflows.coverage import NEEDS
 from mobstore.properties.workflows.workload import FIXED, Workload
 
 
@@ -542,6 +543,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
             f"{FIXED} fixed workflows and {profile.examples} drawn ones; every transition, call and window"
         ),
         _workflows,
+        needs=NEEDS,
     ),
     Chapter(
         "threads",
