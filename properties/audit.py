@@ -134,11 +134,20 @@ def audit(path: str | os.PathLike[str]) -> AuditReport:
 
 
 def _audit(shown: str, connection: sqlite3.Connection, reader: _Ours | _Original) -> AuditReport:
-    findings = [*_integrity(connection), *reader.read(connection)]
-    for check in CHECKS:
-        findings += check(reader.holdings)
-    findings.sort(key=lambda finding: finding.severity != "violation")
+    findings = sorted(_findings(connection, reader), key=lambda finding: finding.severity != "violation")
     return AuditReport(shown, reader.owner, dict(reader.counts), tuple(findings))
+
+
+def _findings(connection: sqlite3.Connection, reader: _Ours | _Original) -> Iterator[Finding]:
+    yield from _integrity(connection)
+    yield from reader.read(connection)
+    for check in CHECKS:
+        yield from check(reader.holdings)
+
+
+def violations(connection: sqlite3.Connection) -> list[Finding]:
+    """Return what is broken in a file of ours, what its records say of each other included."""
+    return [finding for finding in _findings(connection, _Ours()) if finding.severity == "violation"]
 
 
 def structure(connection: sqlite3.Connection) -> list[Finding]:

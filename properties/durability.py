@@ -2,9 +2,10 @@
 
 The real SQLite runs on a simulated disk.  Every journal mode is tried with every setting of ``synchronous``; the
 settings that the SQLite backend insists on must be among those that kept everything.  The power is cut at every
-operation of the disk in every changing call of the backend, and in calls that overlap; the disk fails in every
-call.  On the real disk processes are killed, files moved, replaced and locked, descriptors and room used up, pages
-overwritten.  Calls on the memory backend are interrupted at every point.  Every broken store must be found out.
+operation of the disk in every changing call of the backend, in the calls of a driver, whose authority log is then
+replayed, and in calls that overlap; the disk fails in every call.  On the real disk processes are killed, files
+moved, replaced and locked, descriptors and room used up, pages overwritten.  Calls on the memory backend are
+interrupted at every point.  Every broken store must be found out.
 
 The parts know nothing of each other and run in processes of their own; what they find depends on the seed alone.
 """
@@ -45,6 +46,7 @@ from mobstore.properties.faults.overlap import cut_schedules
 from mobstore.properties.faults.power import LEVELS, Level, Tally, by_name, cut_calls, sqlite_storages
 from mobstore.properties.faults.surroundings import spoil_surroundings
 from mobstore.properties.faults.vfs import Unreachable, library
+from mobstore.properties.faults.workflow import cut_workflow
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,7 +113,8 @@ def parts(level: Level, seed: int) -> list[Part]:
     found: list[Part] = [functools.partial(_failures, level, seed)]
     storages = range(len(sqlite_storages()))
     found += [functools.partial(_power, which, level, seed) for which in storages]
-    found += [functools.partial(_interrupts, seed), *certificate_parts(level, seed)]
+    found += [functools.partial(_workflow, level, seed), functools.partial(_interrupts, seed)]
+    found += certificate_parts(level, seed)
     found += [
         functools.partial(_overlap, which, level, seed, first)
         for which in storages
@@ -175,6 +178,10 @@ def _lied_to(level: Level, seed: int) -> LiedTo:
 
 def _power(which: int, level: Level, seed: int) -> list[Tally]:
     return cut_calls(sqlite_storages()[which], level, seed)
+
+
+def _workflow(level: Level, seed: int) -> list[Tally]:
+    return cut_workflow(level, seed)
 
 
 def _failures(level: Level, seed: int) -> list[Failures]:

@@ -20,7 +20,7 @@ from mobstore.backends.sqlite import HANDLERS, Handler, SqliteEngine, Trace
 from mobstore.model import STORES, MobStoreError, Operation, State, step
 from mobstore.model import operations as ops
 from mobstore.properties import pools
-from mobstore.properties.audit import structure
+from mobstore.properties.audit import structure, violations
 from mobstore.properties.faults.disk import Disk, Event, Image
 from mobstore.properties.faults.vfs import FILE, mounted
 from mobstore.properties.refinement import observations
@@ -93,12 +93,14 @@ def tuned(
 class SqliteStorage:
     """The SQLite backend on a disk.
 
-    ``connect`` and ``handlers`` are the engine's.
+    ``connect`` and ``handlers`` are the engine's.  ``audited``: what the records say of each other is looked at,
+    too, as only those of real callers can stand it.
     """
 
     name: str = "sqlite"
     connect: Callable[..., sqlite3.Connection] = sqlite3.connect
     handlers: Mapping[type[Operation[Any]], Handler] = HANDLERS
+    audited: bool = False
 
     @contextmanager
     def open(self, disk: Disk, clock: Clock, trace: Trace | None = None) -> Iterator[Stores]:
@@ -124,7 +126,8 @@ class SqliteStorage:
     def damage(self, disk: Disk) -> str:
         """Audit the file: SQLite's own check, and every row."""
         with mounted(disk) as uri, closing(sqlite3.connect(uri, uri=True)) as connection:
-            return "; ".join(f"{finding.place}: {finding.rule}" for finding in structure(connection))
+            findings = (violations if self.audited else structure)(connection)
+        return "; ".join(f"{finding.place}: {finding.rule}" for finding in findings)
 
 
 def settle(disk: Disk) -> None:
