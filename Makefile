@@ -1,6 +1,7 @@
 # Two commands do everything on a fresh machine:
 #   make check   the conformance suite on the memory and SQLite backends, and the proofs, with reports
 #   make test    the project's own tests
+# and a third does everything that there is, for a nightly job: make thorough
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -11,15 +12,25 @@ READY := $(VENV)/.ready
 TOOLS := java=default-jre-headless chromedriver=chromium-driver node=nodejs
 APT := apt-get -qq -o Acquire::Retries=0 -o Acquire::http::Timeout=20
 
-.PHONY: check check-node test tools lint bench format generate certificate wheel clean
+.PHONY: check thorough check-node workflows test tools lint bench format generate certificate wheel clean
 
 check: $(READY)
 	$(BIN)/mobstore check memory
 	$(BIN)/mobstore check sqlite
 	$(BIN)/mobstore prove
 
+# What takes too long for every change: a nightly job.
+thorough: test lint check check-node workflows
+	$(BIN)/mobstore prove --mutants
+	$(BIN)/mobstore zoo --jobs 2
+	$(BIN)/mobstore durability --profile ci
+
 check-node: $(READY) tools
 	! command -v node >/dev/null || $(BIN)/mobstore check "exec:node examples/node/store.js" --profile quick
+
+# What workflow drivers reach on SQLite: every transition, refusal, call and crash window, with how often.
+workflows: $(READY)
+	$(BIN)/mobstore workflows sqlite --steps 0
 
 test: $(READY) tools
 	$(BIN)/pytest -n auto

@@ -74,6 +74,7 @@ from mobstore.properties.subject import (
     opened,
     outcome_of,
 )
+from mobstore.properties.workflows.coverage import NEEDS
 from mobstore.properties.workflows.workload import FIXED, Workload
 
 
@@ -514,6 +515,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
             f"{FIXED} fixed workflows and {profile.examples} drawn ones; every transition, call and window"
         ),
         _workflows,
+        needs=NEEDS,
     ),
     Chapter(
         "threads",

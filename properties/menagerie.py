@@ -13,7 +13,7 @@ import fnmatch
 import multiprocessing
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack
@@ -151,6 +151,7 @@ def run(arguments: argparse.Namespace) -> int:
         report.print_json([_row(found) for found in rejections])
     else:
         _tell_rows(rejections)
+        _tell_chapters(rejections)
         valid = sum(found.is_valid for found in rejections)
         longest = max(found.own.seconds for found in rejections)
         print(
@@ -225,6 +226,41 @@ def _tell(found: Rejection, arguments: argparse.Namespace) -> None:
     )
     if arguments.programs and own.counterexample:
         print(f"\n# {found.mistake}\n{own.counterexample}")
+
+
+def _tell_chapters(rejections: Sequence[Rejection]) -> None:
+    """Sum up what each chapter rejected: of the backends that it is there for, and of all that it was tried on."""
+    of_chapter: defaultdict[str, list[Result]] = defaultdict(list)
+    also: Counter[str] = Counter()
+    tried: Counter[str] = Counter()
+    for found in rejections:
+        of_chapter[found.own.chapter].append(found.own)
+        for result in found.others:
+            tried[result.chapter] += 1
+            also[result.chapter] += result.verdict is Verdict.FAILED
+    report.print_table(
+        "What rejected them",
+        ("chapter, or other means", "there for", "rejected", "seconds", "calls", "counterexample", "of others"),
+        [
+            (
+                chapter,
+                f"{len(of_chapter[chapter])}",
+                f"{sum(own.verdict is Verdict.FAILED for own in of_chapter[chapter])}",
+                _most(f"{own.seconds:.1f}" for own in of_chapter[chapter]),
+                _most(f"{own.calls:,}" for own in of_chapter[chapter]),
+                _most(f"{own.length}" for own in of_chapter[chapter]),
+                f"{also[chapter]} of {tried[chapter]}" if tried[chapter] else "",
+            )
+            for chapter in dict.fromkeys((*of_chapter, *tried))
+        ],
+    )
+
+
+def _most(shown: Iterator[str]) -> str:
+    """The largest of some numbers."""
+    numbers = list(shown)
+    largest = max(numbers, key=lambda number: float(number.replace(",", "")), default="")
+    return f"≤ {largest}" if numbers else ""
 
 
 def _tell_rows(rejections: Sequence[Rejection]) -> None:

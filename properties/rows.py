@@ -66,12 +66,13 @@ def _in_turn(iterators: Iterable[Iterator[T]]) -> Iterator[T]:
 
 
 def _cases(tried: _Row, run_ids: Iterator[RunId]) -> Iterator[Case]:
-    for name, run, operation, again in tried.cases():
+    for number, (name, run, operation, again) in enumerate(tried.cases()):
+        if number == 1:
+            yield _beside_another(tried, next(run_ids), next(run_ids))
         run_id = next(run_ids)
         created = () if run is None else (ops.CreateRun(evolve(run, {"run_id": run_id})),)
         calls = (attrs.evolve(call, run_id=run_id) for call in (operation, *again))
         yield Case(f"{tried.row.name}: {name}", (*created, *calls))
-    yield _beside_another(tried, next(run_ids), next(run_ids))
 
 
 def _beside_another(tried: _Row, run_id: RunId, other: RunId) -> Case:
@@ -136,12 +137,16 @@ class _Row:
         for item in self.row.comparisons:
             if isinstance(item, Equals):
                 yield self._unequal(item)
+                if item.cell in _KEYS:
+                    yield self._missing(item.cell)
             elif isinstance(item, NotTerminal):
                 yield self._terminal()
             elif isinstance(item, Present):
                 yield iter((("the step has no entry", self.run, self._with(step_id="s1 ")),))
             elif item.cell in _KEYS:
                 yield self._present(item.cell)
+        if issubclass(self.row.operation, ops.CasFrameState):
+            yield iter((("no frame is expected, and there is one", self.run, self._with(expected=None)),))
         if self.row.authority is not None:
             yield self._refused_inputs(self.row.authority)
 
@@ -150,13 +155,12 @@ class _Row:
         for value in CELL_VALUES[item.cell]:
             if value != held:
                 yield f"the {item.cell.value} is another", self.run, self._with(**{item.argument: value})
-        if item.cell in _KEYS:
-            argument, field, pool = _KEYS[item.cell]
-            for key in (*pool, *_SIMILAR_KEYS[item.cell]):
-                if key not in getattr(self.run, field):
-                    yield f"the {item.cell.value} does not exist", self.run, self._with(**{argument: key})
-        if issubclass(self.row.operation, ops.CasFrameState):
-            yield "no frame is expected, and there is one", self.run, self._with(expected=None)
+
+    def _missing(self, cell: Cell) -> _Tries:
+        argument, field, pool = _KEYS[cell]
+        for key in (*_SIMILAR_KEYS[cell], *pool):
+            if key not in getattr(self.run, field):
+                yield f"the {cell.value} does not exist", self.run, self._with(**{argument: key})
 
     def _terminal(self) -> _Tries:
         for status in TERMINAL:

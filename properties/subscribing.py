@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any, Final
 
 from mobstore.model import FEED_CAPACITY
@@ -12,14 +13,14 @@ from mobstore.properties.scenarios import Scenario, expect, refusal
 def own_events(stores: Any, _other: Any) -> None:
     """A subscriber gets what was appended after it began, and nothing older"""
     stores.events.append(EVENTS[0])
-    with stores.events.subscribe() as subscription:
+    with closing(stores.events.subscribe()) as subscription:
         event = stores.events.append(EVENTS[1])
         expect(subscription.drain(2.0).events, (event,))
 
 
 def once(stores: Any, _other: Any) -> None:
     """A subscriber gets an event once"""
-    with stores.events.subscribe() as subscription:
+    with closing(stores.events.subscribe()) as subscription:
         event = stores.events.append(EVENTS[1])
         expect(subscription.drain(2.0).events, (event,))
         expect(subscription.drain(0.0).events, ())
@@ -27,7 +28,7 @@ def once(stores: Any, _other: Any) -> None:
 
 def a_batch(stores: Any, _other: Any) -> None:
     """A subscriber gets a batch in the order of its cursors, whatever the times of its events"""
-    with stores.events.subscribe() as subscription:
+    with closing(stores.events.subscribe()) as subscription:
         events = stores.events.append_batch(EVENTS[:7])
         got: tuple[Any, ...] = ()
         while len(got) < 7 and (new := subscription.drain(2.0).events):
@@ -37,7 +38,7 @@ def a_batch(stores: Any, _other: Any) -> None:
 
 def of_another_handle(stores: Any, other: Any) -> None:
     """A subscriber gets what another handle appended"""
-    with stores.events.subscribe() as subscription:
+    with closing(stores.events.subscribe()) as subscription:
         event = other.events.append(EVENTS[1])
         expect(subscription.drain(2.0).events, (event,))
 
@@ -45,7 +46,7 @@ def of_another_handle(stores: Any, other: Any) -> None:
 def after_a_clear(stores: Any, _other: Any) -> None:
     """A subscriber gets what was appended after a clear"""
     stores.events.append_batch(EVENTS[:3])
-    with stores.events.subscribe() as subscription:
+    with closing(stores.events.subscribe()) as subscription:
         stores.events.clear()
         event = stores.events.append(EVENTS[1])
         expect(subscription.drain(2.0).events, (event,))
@@ -53,7 +54,7 @@ def after_a_clear(stores: Any, _other: Any) -> None:
 
 def before_a_clear(stores: Any, _other: Any) -> None:
     """A subscriber gets what was appended before a clear"""
-    with stores.events.subscribe() as subscription:
+    with closing(stores.events.subscribe()) as subscription:
         event = stores.events.append(EVENTS[1])
         stores.events.clear()
         expect(subscription.drain(2.0).events, (event,))
@@ -61,7 +62,7 @@ def before_a_clear(stores: Any, _other: Any) -> None:
 
 def before_a_prune(stores: Any, _other: Any) -> None:
     """A subscriber gets what was appended before a prune"""
-    with stores.events.subscribe() as subscription:
+    with closing(stores.events.subscribe()) as subscription:
         event = stores.events.append(EVENTS[1])
         stores.events.prune(TIMES[5])
         expect(subscription.drain(2.0).events, (event,))
@@ -70,14 +71,14 @@ def before_a_prune(stores: Any, _other: Any) -> None:
 def a_terminal_event_that_exists(stores: Any, _other: Any) -> None:
     """A subscriber gets no event that was not appended"""
     stores.events.append_terminal_event_if_absent(EVENTS[1])
-    with stores.events.subscribe() as subscription:
+    with closing(stores.events.subscribe()) as subscription:
         stores.events.append_terminal_event_if_absent(EVENTS[1])
         expect(subscription.drain(0.0).events, ())
 
 
 def two_subscribers(stores: Any, other: Any) -> None:
     """Each of two subscribers gets every event"""
-    with stores.events.subscribe() as first, other.events.subscribe() as second:
+    with closing(stores.events.subscribe()) as first, closing(other.events.subscribe()) as second:
         event = stores.events.append(EVENTS[1])
         expect(first.drain(2.0).events, (event,))
         expect(second.drain(2.0).events, (event,))
@@ -85,7 +86,7 @@ def two_subscribers(stores: Any, other: Any) -> None:
 
 def far_behind(stores: Any, _other: Any) -> None:
     """A subscriber that is 4,099 events behind is told that it missed 3, and gets the others"""
-    with stores.events.subscribe() as subscription:
+    with closing(stores.events.subscribe()) as subscription:
         events = stores.events.append_batch([EVENTS[0]] * (FEED_CAPACITY + 3))
         delivery = subscription.drain(2.0)
         expect(delivery.lagged, 3)

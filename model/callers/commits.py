@@ -4,7 +4,8 @@ The rules:
 
 1. A commit is a call of one wrapper.  It takes copies of the cells that the wrapper compares, applies its machine
    inputs to them in the order of its row, and hands the wrapper the cells as they were and as they came to be,
-   with the same inputs as authority inputs.  A machine that refuses an input refuses the commit.
+   with the same inputs as authority inputs (`authority` says in what form).  A machine that refuses an input
+   refuses the commit.
 2. A row says when it may be made (`requires`), in terms of the cells and of what the commit is about
    (`Parameters`).  Everything is a term over ``flow``, ``frame``, ``loop`` and ``body`` (the states of the
    machines, as the inputs before have left them) and ``p`` (the parameters), so that a solver reads what the
@@ -30,6 +31,11 @@ Where the original's order of commits breaks an invariant, or leaves a window fo
 - *A loop whose body needs more frames than are free goes back to the end of the queue*, so that the loops inside
   the bodies that are open get theirs.  In the original two nested loops can wait for each other's frames.
 - *Ending a run cancels what is dispatched* in the same commit.
+- *Outputs of a loop are filed under its instance.*  The original files those of all instances of a loop under the
+  loop's id, where an inner loop that begins again overwrites what it did before.
+
+One thing no order of commits can keep apart: a step that completes while its run is canceled.  The wrapper that
+writes outputs compares the frame alone, so the output may come after the end of the run; nothing follows from it.
 """
 
 import functools
@@ -67,7 +73,7 @@ from mobstore.model.values import (
     StepId,
     StepStatus,
 )
-from mobstore.model.wrappers import ROWS, Absent, Cell, Row
+from mobstore.model.wrappers import ROWS, Cell, Row
 
 
 @record
@@ -165,13 +171,6 @@ class Commit:
     def row(self) -> Row:
         """The wrapper's row: what it compares and writes."""
         return _ROW_OF[self.operation]
-
-    @functools.cached_property
-    def inserts(self) -> frozenset[Cell]:
-        """The cells that must be absent, and start in the first state of their machine."""
-        absent = {item.cell for item in self.row.comparisons if isinstance(item, Absent)}
-        starts = {item.cell for item in self.inputs if item.input is frame_inputs.StartRootFrame}
-        return frozenset(absent | starts)
 
 
 _ROW_OF: Final = {row.operation: row for row in ROWS}

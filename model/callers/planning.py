@@ -65,20 +65,11 @@ class Refused(Exception):
 
 
 @attrs.frozen
-class Taken:
-    """A transition that a machine took on the way to a commit."""
-
-    machine: str
-    transition_id: str
-
-
-@attrs.frozen
 class Plan:
     """A commit that was computed, and the call that makes it."""
 
     commit: Commit
     operation: RunOperation[bool]
-    taken: tuple[Taken, ...]
     effects: tuple[Effect, ...]
 
 
@@ -109,7 +100,7 @@ def plan(
     for apply in _compiled(commit).inputs:
         for input in work.inputs_of(apply):
             work.take(apply.cell, input)
-    return Plan(commit, work.operation(output), tuple(work.taken), tuple(work.effects))
+    return Plan(commit, work.operation(output), tuple(work.effects))
 
 
 _Evaluate: TypeAlias = Callable[..., Any]
@@ -176,7 +167,6 @@ class _Work:
             "body": _state(body, FlowFrameState),
             "p": parameters,
         }
-        self.taken: list[Taken] = []
         self.effects: list[Effect] = []
         self._authority: list[FlowAuthorityInput] = []
 
@@ -197,7 +187,6 @@ class _Work:
         if not isinstance(result, Transitioned):
             raise Refused(self._commit.name, input, result)
         self._states[variable] = result.next_state
-        self.taken.append(Taken(machine.name, result.transition_id))
         self.effects += result.effects
         to = Addressed(cell, self._keys[cell], input)
         record = authority.written(self._run.run_id, to, before, result.next_state, vars(self._parameters))

@@ -28,7 +28,7 @@ from mobstore.properties.schedules.exploration import scenario_of, steps_of
 from mobstore.properties.schedules.scenario import NOW, Scenario
 from mobstore.properties.schedules.table import Columns, scenario_lines
 from mobstore.properties.shrinking import Steps, shrink
-from mobstore.properties.subject import Factory, ManualClock, call_port, outcome_of
+from mobstore.properties.subject import Factory, ManualClock, call_port, capabilities_of, outcome_of
 
 CALLERS: Final = 3
 ROUNDS: Final = 100
@@ -117,7 +117,8 @@ def run_once(factory: Factory, face: Face, scenario: Scenario) -> Run:
             outcome_of(lambda: call_port(stores, operation))  # noqa: B023
         events = drive(face, factory, clock, [script(calls) for calls in scenario.clients], stores)
         after = max((event.time or 0 for event in events), default=0)
-        for place, operation in enumerate(scenario.observations(), 1):
+        looks = [read for read in scenario.observations() if not capabilities_of(factory).lacks(read)]
+        for place, operation in enumerate(looks, 1):
             outcome = outcome_of(lambda: call_port(stores, operation))  # noqa: B023
             events.append(Event(LOOKS_ON, None, operation.call, operation, time=after + 2 * place))
             answered = Event(LOOKS_ON, Known.OK, operation.call, operation, None, outcome, after + 2 * place + 1)

@@ -30,7 +30,9 @@ def _branches(face: Face) -> Callable[[Context], Finding]:
             return _NOT_SHARED
         tried = try_branches(context.make, face, _examples(context.profile), context.seed, context.capabilities)
         if tried.failure is not None:
-            return Finding(tried.calls, tried.failure.reason, "", tried.failure.program(context.source))
+            failure = tried.failure
+            calls = len(failure.scenario.calls)
+            return Finding(tried.calls, failure.reason, "", failure.program(context.source), calls)
         met = len(tried.there) - len(tried.missed)
         told = f"{tried.runs} runs; {met} of {len(tried.there)} changing calls overlapped another"
         return Finding(tried.calls, doubt="" if met else "no two calls overlapped", tried=told)
@@ -46,7 +48,7 @@ def _stress(face: Face) -> Callable[[Context], Finding]:
             context.make, face, _CALLS * context.profile.examples, context.seed, context.capabilities
         )
         failure, _, table = found.failure.partition("\n")
-        return Finding(found.calls, failure, found.doubt, table)
+        return Finding(found.calls, failure, found.doubt, table, found.length)
 
     return check
 

@@ -36,7 +36,7 @@ from mobstore.model.wrappers import ROWS, Absent, Cell, Equals, Row
 from mobstore.properties import pools
 from mobstore.properties.concurrency.branches import in_short, overlapping, timeline
 from mobstore.properties.concurrency.driving import Caller, Face, drive
-from mobstore.properties.linearizability import History, Limit, Verdict, check
+from mobstore.properties.linearizability import History, Limit, check
 from mobstore.properties.linearizability import Outcome as Known
 from mobstore.properties.linearizability.history import history_of
 from mobstore.properties.linearizability.stores import StoreModel, outcome_in
@@ -164,7 +164,7 @@ class Stressed:
         succeeded: how often each kind of call answered ``True``.
         decided_by: the classes that the histories fell in.
         seconds: what the checker took.
-        failure: what is wrong.
+        failure: what is wrong, and by how many calls that shows (``length``).
         undecided: the bound that the checker reached.
     """
 
@@ -176,6 +176,7 @@ class Stressed:
     decided_by: set[str] = attrs.field(factory=set)
     seconds: float = 0.0
     failure: str = ""
+    length: int = 0
     undecided: str = ""
 
     def add(self, history: History) -> None:
@@ -189,7 +190,10 @@ class Stressed:
         rows = zip(history.f, history.answer, history.outcome, strict=True)
         self.succeeded.update(f for f, answer, known in rows if known is Known.OK and answer.value is True)
         self.decided_by |= set(verdict.decided_by)
-        self.failure = _failure(history, verdict)
+        proof = None if verdict.first_failure is None else verdict.first_failure.proof
+        if proof is not None:
+            self.length = len(proof.rows)
+            self.failure = f"{in_short(proof)}\n{timeline(history.take(proof.rows[:_SHOWN]))}"
         self.undecided = ", ".join(str(each.bound) for each in verdict.objects if each.bound is not None)
 
     @property
@@ -242,14 +246,6 @@ def _history(factory: Factory, face: Face, calls: int, seed: int, there: Collect
         return history_of(drive(face, factory, clock, callers, stores))
     finally:
         factory.destroy()
-
-
-def _failure(history: History, verdict: Verdict) -> str:
-    found = verdict.first_failure
-    if found is None or found.proof is None:
-        return ""
-    few = history.take(found.proof.rows[:_SHOWN])
-    return f"{in_short(found.proof)}\n{timeline(few)}"
 
 
 _SHOWN: Final = 12

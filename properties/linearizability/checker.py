@@ -11,7 +11,7 @@ A witness is replayed by a program of its own (`verify`) before it is believed.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -51,6 +51,7 @@ ALGORITHMS: Final[tuple[tuple[str, Algorithm], ...]] = (
 )
 """The polynomial algorithms by name, in the order in which they are tried."""
 
+_LOOK_EVERY: Final = 4096
 _SHRINKING: Final = 2.0
 """Seconds for removing observers from the proof of a search."""
 
@@ -71,7 +72,7 @@ def check(history: History, model: Model, limit: Limit | None = None) -> Verdict
     """Decide whether a history is linearizable.
 
     Args:
-        history: the calls.
+        history: the calls; arguments, answers and keys are immutable and hashable.
         model: what they mean.
         limit: of time and memory; reaching it makes the verdict unknown.
     """
@@ -166,12 +167,22 @@ class _ObjectCheck:
         return whole
 
     def _wrong(self, witness: Sequence[int]) -> str | None:
-        return verify.replay(self._model, self._history, self._rows, witness, self._model.initial())
+        told = "calls of a witness are replayed"
+        return verify.replay(
+            self._model, self._history, self._rows, self._watched(witness, told), self._model.initial()
+        )
+
+    def _watched(self, rows: Iterable[int], told: str) -> Iterator[int]:
+        """Yield the rows, and look at the limit now and then."""
+        for number, row in enumerate(rows):
+            if not number % _LOOK_EVERY:
+                self._watch.look(f"{number:,} {told}")
+            yield row
 
     def _sequential_prefix(self) -> tuple[int, Any]:
         """Step through the calls that nothing overlaps; return how many they are, and the state behind them."""
         history, rows, state = self._history, self._rows, self._model.initial()
-        for place, row in enumerate(rows):
+        for place, row in enumerate(self._watched(rows, "calls one after the other are decided")):
             if history.res[row] == NEVER or (
                 place + 1 < len(rows) and history.inv[rows[place + 1]] < history.res[row]
             ):

@@ -19,6 +19,13 @@ NEVER: Final = frozenset({run_inputs.ProjectFrameStepStatus.__name__})
 WRAPPERS: Final = tuple(sorted({commit.operation.call for commit in COMMITS.values()}))
 """The calls that commits are made of: the eight wrappers, and the two of the run alone, with authority inputs."""
 
+NEEDS: Final = (
+    *(f"run.{call}" for call in WRAPPERS),
+    *("run.create_run", "run.get_run", "run.append_step_entry_if_absent", "run.append_failure_entry"),
+    *("event.append", "event.append_terminal_event_if_absent", "event.replay_all"),
+)
+"""All calls that drivers make, with their stores."""
+
 UNREACHABLE: Final = frozenset({("frame", "AdmitNextReadyNode", "NodeExists")})
 """Guards that no started frame fails: what is ready is a node of it, and every node has a kind."""
 

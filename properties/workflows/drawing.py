@@ -97,4 +97,5 @@ def schedules(*, cancels: bool = True) -> st.SearchStrategy[Schedule]:
         choices=st.sampled_from(_LENGTHS).flatmap(_choices),
         chooses=st.booleans(),
         cancel_after=st.sampled_from((None, None, None, 5, 20, 60)) if cancels else st.none(),
+        rotates=st.sampled_from((False, False, False, True)),
     )

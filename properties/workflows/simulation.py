@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import enum
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
@@ -32,12 +33,14 @@ from mobstore.model.callers.requests import (
     Request,
 )
 from mobstore.properties.refinement import Comparison
+from mobstore.properties.rotations import Mob
 from mobstore.properties.source import laid_out
 from mobstore.properties.subject import ManualClock, Outcome, outcome_of
 from mobstore.properties.workflows.coverage import Coverage
 from mobstore.properties.workflows.scenarios import MOB_ID, PARAMS, RUN_ID, Scenario
 from mobstore.properties.workflows.watching import Violation, Watch, windows_of
 
+_REMOTE_PEERS: Final = ("peer-a", "peer-b")
 MOST_TURNS: Final = 20_000
 """Turns after which a run that has not ended is said to have no end."""
 
@@ -66,12 +69,14 @@ class Schedule:
         choices: whose turn it is, and what happens in it, turn by turn.
         chooses: whether a driver chooses among what is due, by such a number too, or does the first.
         cancel_after: the turn in which another begins to cancel the run; None: nobody does.
+        rotates: whether two supervisors rotate their key beside it, a request a turn, and die now and then.
     """
 
     drivers: int = 1
     choices: Sequence[int] = ()
     chooses: bool = False
     cancel_after: int | None = None
+    rotates: bool = False
 
 
 def dying_at(turn: int) -> Schedule:
@@ -192,14 +197,24 @@ class Simulation:
 
     def _finish(self) -> MobRun:
         turns = 0
+        mob = self._mob() if self._schedule.rotates else None
         while any(worker.asks is not None for worker in self._workers):
             if turns == self._schedule.cancel_after:
                 self._workers.append(self._new(cancels=True))
             self._take_turn()
+            if mob is not None:
+                mob.advance()
             turns += 1
             if turns > MOST_TURNS:
                 raise Violation(f"the run has not ended after {turns:,} turns")
+        if mob is not None and not mob.settle():
+            raise Violation("a supervisor that is left alone cannot finish the rotation")
         return self._ended()
+
+    def _mob(self) -> Mob:
+        """Return the supervisors of the mob; what they do depends on nothing but the turns."""
+        chance = random.Random(0)  # noqa: S311 - no secret
+        return Mob(lambda operation: self._comparison.call(operation).value, chance, 2, _REMOTE_PEERS)
 
     def _new(self, *, cancels: bool = False) -> _Worker:
         choose: Choose | None = self._choose if self._schedule.chooses else None

@@ -74,7 +74,7 @@ CORNERS: Final = (PASSED_OVER, SHORT_OF_FRAMES, LOST, CANCELED)
 _LOCKSTEP: Final = 400
 SCHEDULES: Final = (
     Schedule(),
-    Schedule(2, (0, 1) * _LOCKSTEP),
+    Schedule(2, (0, 1) * _LOCKSTEP, rotates=True),
     Schedule(2, (0, 1, *(1, 0) * _LOCKSTEP), cancel_after=30),
     Schedule(3, (0, *(0, 1, 2) * _LOCKSTEP)),
 )

@@ -6,12 +6,13 @@ import functools
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 from mobstore.backends._base import Clock, Engine, Subscription
 from mobstore.backends._stores import Stores
 from mobstore.backends.memory import MemoryEngine
-from mobstore.model import Internal, MobEvent, MobStoreError, Operation, WriteFailed, to_text
+from mobstore.model import Internal, MobEvent, MobStoreError, Operation, Serialization, WriteFailed, to_text
 from mobstore.model import operations as ops
 from mobstore.properties.zoo.backend import BrokenBackend, BrokenInMemory, Kind, in_memory
 
@@ -214,7 +215,7 @@ class _ChecksThenActs(MemoryEngine):
 
     def execute(self, operation: Operation[Any]) -> Any:
         """Do a compare-and-swap of the flow state in two steps."""
-        if not isinstance(operation, ops.CasFlowState):
+        if type(operation) is not ops.CasFlowState:
             return super().execute(operation)
         run: Any = super().execute(ops.GetRun(operation.run_id))
         time.sleep(_THINKING)
@@ -228,15 +229,85 @@ _THINKING: Final = 0.001
 """Seconds between what a call reads and what it writes."""
 
 
+class _SavesNowAndThen(BrokenInMemory):
+    """Makes durable what it has answered with every third change."""
+
+    def __init__(self, name: str, storage: Callable[[Clock], Stores]) -> None:
+        super().__init__(name, storage)
+        self._saved: dict[str, Any] = {}
+        self._changes = 0
+
+    def open(self, clock: Clock) -> Stores:
+        """Return a handle on what there is, or on what was saved before the backend died."""
+        fresh = self._stores is None
+        stores = super().open(clock)
+        parts = {kind.store: part for kind, (part, _) in stores.engine._calls.items()}  # type: ignore[attr-defined]  # noqa: SLF001
+        if fresh:
+            for name, state in self._saved.items():
+                parts[name].state = state
+            self._watch(stores, parts)
+        return stores
+
+    def _watch(self, stores: Stores, parts: dict[str, Any]) -> None:
+        execute = stores.engine.execute
+
+        def saving(operation: Operation[Any]) -> Any:
+            answer = execute(operation)
+            self._changes += not operation.reads
+            if self._changes % 3 == 0:
+                self._saved = {name: part.state for name, part in parts.items()}
+            return answer
+
+        for port in (stores.runs, stores.events, stores.metadata, stores.specs, stores.profiles):
+            port._execute = saving  # noqa: SLF001 - the mistake
+
+    def crash(self) -> None:
+        """Die, and forget what was not saved."""
+        self._stores = None
+
+
+class _TakesAnything(BrokenInMemory):
+    """Answers an output that has no JSON form as if it had been stored."""
+
+    def open(self, clock: Clock) -> Stores:
+        """Return a handle that looks at no output."""
+        stores = super().open(clock)
+        runs: Any = stores.runs
+        put = runs.put_step_output
+
+        def put_step_output(*arguments: Any, **named: Any) -> None:
+            with suppress(Serialization):
+                put(*arguments, **named)
+
+        stores.runs = _Instead(runs, put_step_output)  # type: ignore[assignment]
+        return stores
+
+
+class _Instead:
+    def __init__(self, port: Any, put_step_output: Callable[..., None]) -> None:
+        self._port = port
+        self.put_step_output = put_step_output
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._port, name)
+
+
 def _storage(clock: Clock) -> Stores:
     return Stores(MemoryEngine(clock))
 
 
-for _name, _mistake, _opens in (
-    ("cached-reads", "a handle remembers what it read, whatever others write", _HandlesThatCache),
-    ("storage-of-its-own", "every handle has a storage of its own", _StoragesApart),
+for _name, _mistake, _chapter, _opens in (
+    ("cached-reads", "a handle remembers what it read, whatever others write", "handles", _HandlesThatCache),
+    ("storage-of-its-own", "every handle has a storage of its own", "handles", _StoragesApart),
+    (
+        "saved-now-and-then",
+        "only every third change is made durable",
+        "crashes",
+        _SavesNowAndThen,
+    ),
+    ("bad-output-swallowed", "an output that has no JSON form is taken, and lost", "bad-input", _TakesAnything),
 ):
     _make = functools.partial(_opens, _name, _storage)
-    BACKENDS.append(BrokenBackend(_name, _mistake, "handles", Kind.MEMORY, _make))
+    BACKENDS.append(BrokenBackend(_name, _mistake, _chapter, Kind.MEMORY, _make))
 _add("checked-then-done", "cas_flow_state compares, and writes without comparing again", "threads", _ChecksThenActs)
 _add("forgotten-when-reopened", "nothing is left when the storage is opened again", "handles", _Volatile)

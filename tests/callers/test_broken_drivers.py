@@ -7,21 +7,22 @@ import attrs
 import pytest
 from rpds import HashTrieMap
 
-from mobstore.model import MobRunStatus, evolve
+from mobstore.model import MobRunStatus, Timestamp, evolve
 from mobstore.model import operations as ops
 from mobstore.model.callers import deciding
-from mobstore.model.callers.commits import CAN_ADMIT, COMMITS, frame
-from mobstore.model.callers.deciding import Decisions
+from mobstore.model.callers.commits import CAN_ADMIT, COMMITS, Parameters, frame
+from mobstore.model.callers.deciding import Decisions, Make
 from mobstore.model.callers.driver import Driver, Stuck
 from mobstore.model.callers.flow import Flow, Loop, Step
+from mobstore.model.callers.requests import ReadClock
 from mobstore.model.machines import run_inputs
 from mobstore.model.machines import terms as t
 from mobstore.model.step import HANDLERS, RunStoreState
-from mobstore.model.values import StepRunStatus
+from mobstore.model.values import FailureLedgerEntry, StepLedgerEntry, StepRunStatus
 from mobstore.properties.workflows.coverage import Coverage
 from mobstore.properties.workflows.scenarios import LoopScript, Scenario, StepScript
 from mobstore.properties.workflows.simulation import MOST_CHOICE, Model, Schedule, Simulation, simulate
-from mobstore.properties.workflows.watching import Violation
+from mobstore.properties.workflows.watching import Violation, Watch
 from mobstore.properties.workflows.workload import PASSED_OVER, SHORT_OF_FRAMES
 
 BRANCHING = Scenario(
@@ -166,6 +167,53 @@ class TellsItsOwnStatus(Driver):
         return super()._close(evolve(run, {"status": MobRunStatus.CANCELED}))
 
 
+class WritesLinesAgain(Driver):
+    """Appends to the step ledger without asking whether the line is there."""
+
+    def _record(self, place, status, output):
+        now = yield ReadClock()
+        entry = StepLedgerEntry(place.address, place.step.agent, status, output, now)
+        yield from self._call(ops.AppendStepEntry(self._run_id, entry))
+        return entry
+
+
+class NotesFailuresAgain(Driver):
+    """Appends to the failure ledger without looking into it."""
+
+    def _note_failure(self, place, entry):
+        failure = FailureLedgerEntry(place.address, "again", timestamp=entry.timestamp)
+        yield from self._call(ops.AppendFailureEntry(self._run_id, failure))
+
+
+class LogsLess(Driver):
+    """Leaves the last machine input of a commit out of the log."""
+
+    def _call(self, operation):
+        inputs = getattr(operation, "authority_inputs", ())
+        return super()._call(evolve(operation, {"authority_inputs": inputs[:-1]}) if inputs else operation)
+
+
+class EndsWithWaitingFrames(Decisions):
+    """Ends the run as soon as the root frame is sealed, whatever waits."""
+
+    def due(self, run):
+        for decision in super().due(run):
+            is_sealed = self._root in run.frames and run.frames[self._root].kernel_state.phase != "Running"
+            yield Make("end-run", Parameters(frame_id=self._root)) if is_sealed else decision
+
+
+def registers_always(*args, **named):
+    inputs = tuple(
+        attrs.evolve(item, when=None) if item.input is run_inputs.RegisterReadyFrame else item
+        for item in COMMITS["release-slot"].inputs
+    )
+    requires = tuple(guard for guard in COMMITS["end-run"].requires if guard.name != "nothing waits")
+    commits = changed("release-slot", inputs=inputs) | {
+        "end-run": attrs.evolve(COMMITS["end-run"], requires=requires)
+    }
+    return deciding_by(EndsWithWaitingFrames)(*args, commits=commits, **named)
+
+
 class FilesByLoop(Driver):
     """Files the outputs of all instances of a loop under the loop's id."""
 
@@ -230,6 +278,10 @@ BROKEN = {
     "does a step again after a death": (DoesItAgain, FAILING, "done twice"),
     "forgets the terminal event": (ForgetsTheEvent, FAILING, "no event says so"),
     "tells another status than the one that is stored": (TellsItsOwnStatus, FAILING, "one-terminal-event"),
+    "writes a line of the ledger again": (WritesLinesAgain, FAILING, "lines-stand-once"),
+    "notes a failure again": (NotesFailuresAgain, FAILING, "one-failure-a-step"),
+    "leaves an input out of the log": (LogsLess, FAILING, "log: replayed, it leads to another"),
+    "leaves frames in the queue of a run that ended": (registers_always, FAILING, "ends-empty"),
     "files the outputs of nested loops under one name": (
         FilesByLoop,
         SHORT_OF_FRAMES,
@@ -255,3 +307,11 @@ def test_a_driver_that_admits_all_siblings_of_a_branch_at_once_is_found_out(monk
 @pytest.mark.parametrize("scenario", [BRANCHING, PASSED_OVER, LOOPING, FAILING, SHORT_OF_FRAMES])
 def test_nothing_is_found_in_ours(scenario):
     assert fault_of(scenario, Driver) is None
+
+
+def test_a_run_that_ended_ends_only_once():
+    model, watch = Model(), Watch(Coverage())
+    run = simulate(FAILING, Schedule(), model)
+    watch.look(run, model.state, suspected=False)
+    with pytest.raises(Violation, match="a run that was failed is failed, or ended at another time"):
+        watch.look(evolve(run, {"completed_at": Timestamp(1)}), model.state, suspected=False)

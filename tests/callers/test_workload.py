@@ -63,5 +63,6 @@ def test_a_broken_driver_is_told_with_the_program_that_does_it_again():
 def test_a_broken_backend_is_told_with_the_calls_that_prove_it():
     broken = ZOO["cas-run-snapshot-with-authority-flow-state-not-written"]
     result = CHAPTER.run(Context(broken, "broken", "X()", FEW, 1))
-    assert (result.verdict, result.detail) == (Verdict.FAILED, "an answer differs")
+    assert result.verdict is Verdict.FAILED
+    assert "a counterexample of" in result.detail
     assert "cas_run_snapshot_with_authority" in result.counterexample

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from mobstore.backends._stores import Stores
+from mobstore.backends.capabilities import Capabilities
 from mobstore.backends.memory import MemoryEngine
 from mobstore.backends.sqlite import HANDLERS, SqliteEngine
 from mobstore.backends.sqlite._session import Session
@@ -67,6 +68,7 @@ def test_every_chapter_rejects_its_broken_twin(name, monkeypatch):
     runs = (CHAPTERS[name].run(Context(BROKEN_TWINS[name], name, "X()", profile, seed)) for seed in range(10))
     failed = next(result for result in runs if result.verdict is Verdict.FAILED)
     assert failed.detail.startswith("not linearizable")
+    assert failed.length > 0
     assert "-> " in failed.counterexample
 
 
@@ -79,6 +81,33 @@ def test_processes_do_not_apply_to_a_backend_in_memory(name):
     """It says by its nature that they do not share it, and loses no level by that."""
     result = CHAPTERS[name].run(Context(MemoryFactory, "memory", "MemoryFactory()", PROFILES["quick"], 1))
     assert (result.verdict, result.excused) == (Verdict.NOT_APPLICABLE, True)
+
+
+class RefusingEngine(MemoryEngine):
+    capabilities = Capabilities(
+        refused={"cas_start_loop", "cas_frame_state"},
+        not_yet={"run.list_runs", "spec.delete_spec", "event.replay_all"},
+    )
+
+    def execute(self, operation):
+        assert not self.capabilities.lacks(operation), f"{operation.call} must not be made"
+        return super().execute(operation)
+
+
+class Refusing(MemoryFactory):
+    capabilities = RefusingEngine.capabilities
+
+    def open(self, clock):
+        if self._stores is None:
+            self._stores = Stores(RefusingEngine(clock))
+        return super().open(clock)
+
+
+@pytest.mark.parametrize("name", ["branches-threads", "stress-threads"])
+def test_what_a_backend_refuses_is_not_asked_of_it(name):
+    """Neither by callers, nor by who looks on afterwards."""
+    context = Context(Refusing, "refusing", "X()", Profile("test", 60, 30), 1, Refusing.capabilities)
+    assert CHAPTERS[name].run(context).verdict is Verdict.PASSED
 
 
 @pytest.mark.parametrize("part", ["branches", "stress"])

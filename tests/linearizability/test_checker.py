@@ -164,6 +164,19 @@ def test_a_limit_that_is_reached_makes_the_verdict_unknown(drawn, limit, name):
     assert "events walked" in found.objects[0].bound.reached
 
 
+def test_the_limit_of_time_binds_the_fast_algorithms_too(drawn):
+    """Even where nothing overlaps."""
+    apart = drawn(*((0, "write", place, None, 2 * place, 2 * place + 1) for place in range(9000)))
+    overlapping = drawn(
+        *((0, "cas", (place or None, place + 1), True, place, 9500 + place) for place in range(9000))
+    )
+    for history in (apart, overlapping):
+        found = check(history, CasRegister(), Limit(seconds=1e-9))
+        assert found.answer is UNKNOWN
+        assert found.objects[0].bound.limit == "time limit in seconds"
+        assert check(history, CasRegister()).answer is LINEARIZABLE
+
+
 def test_what_the_limit_leaves_room_for_is_decided(drawn):
     assert check(hopeless(drawn, 4), Opaque(), Limit()).answer is NOT_LINEARIZABLE
 

@@ -71,6 +71,15 @@ HONEST = {
 NOT_IN_MEMORY = {"crashes", "kills", "power-cuts", "branches-processes", "stress-processes"}
 
 
+LACKING = {
+    "partial": {"workflows"},
+    "everything refused": {"workflows"},
+    "unsupported": {"subscriptions", "clock"},
+    "not yet": set(),
+}
+"""The chapters that do not apply where these calls are not there."""
+
+
 def checked(chapter, capabilities, handlers):
     context = Context(lambda: Declaring(capabilities, handlers), "declaring", "X()", SMALL, 3, capabilities)
     return BY_NAME[chapter].run(context)
@@ -88,8 +97,9 @@ def test_an_honest_declaration_is_believed(who):
         if who == "not yet" and chapter.name == "refines-profile":
             assert (result.verdict, result.detail) == (Verdict.UNKNOWN, "not yet: profile.update")
         elif result.verdict is Verdict.NOT_APPLICABLE:
-            assert chapter.name in NOT_IN_MEMORY | ({"subscriptions", "clock"} if who == "unsupported" else set())
-            assert result.excused == (chapter.name != "crashes")
+            assert chapter.name in NOT_IN_MEMORY | LACKING[who]
+            by_nature = who == "unsupported" if chapter.name in LACKING[who] else chapter.name != "crashes"
+            assert result.excused == by_nature
         else:
             assert result.verdict is Verdict.PASSED, result
     assert checked("capabilities", capabilities, handlers).detail.startswith(str(capabilities))
