@@ -63,12 +63,14 @@ from mobstore.properties.refinement import (
     refine,
     unreached,
 )
+from mobstore.properties.requests import bad_requests, refused
 from mobstore.properties.rotations import Mob
 from mobstore.properties.scenarios import Scenario, try_scenarios
 from mobstore.properties.subject import (
     Factory,
     ManualClock,
     Outcome,
+    ProgramFactory,
     call_port,
     can_crash,
     opened,
@@ -173,6 +175,26 @@ def _bad_input(context: Context) -> Finding:
             if visible_state(stores) != before:
                 return Finding(calls, f"{what}: the call was refused and changed something", length=2)
     return Finding(calls)
+
+
+def _requests(context: Context) -> Finding:
+    factory = context.make()
+    if not isinstance(factory, ProgramFactory):
+        return Finding(0, not_applicable="in Python the types of the ports refuse it", excused=True)
+    with opened(factory, ManualClock()) as stores:
+        call_port(stores, smoke.CALLS[0])
+        before = visible_state(stores)
+        for number, (what, message) in enumerate(bad_requests(), 1):
+            if came_to := refused(factory.program, message):
+                return Finding(number, f"{what}: {came_to}, and not Serialization", step=what.partition(" ")[0])
+            if number % _LOOKS_EVERY == 0 and visible_state(stores) != before:
+                return Finding(number, f"one of the {_LOOKS_EVERY} requests up to {what} changed something")
+        if visible_state(stores) != before:
+            return Finding(number, "one of the last requests changed something")
+    return Finding(number, tried=f"{number} requests that are none")
+
+
+_LOOKS_EVERY: Final = 20
 
 
 def _is_refused(capabilities: Capabilities, outcome: Outcome) -> bool:
@@ -464,6 +486,12 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
         needs=tuple(call_name(kind) for kind in identifiers.COVERED),
     ),
     Chapter("bad-input", "what has no form is refused, and nothing changes", lambda _: "a fixed list", _bad_input),
+    Chapter(
+        "requests",
+        "what a program is sent and is no request is refused, and nothing changes",
+        lambda _: "every argument of every call, missing and wrong",
+        _requests,
+    ),
     Chapter(
         "recordings",
         "every recorded answer of the original is given again",

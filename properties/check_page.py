@@ -99,8 +99,8 @@ def _counterexample(result: Result) -> Iterator[Html]:
                 "calls" if each.expected else "between",
                 each.name,
                 each.source,
-                2 * place,
-                2 * place + 1,
+                4 * place,
+                4 * place + 3,
                 mark="bad" if place == last else "",
             )
             for place, each in enumerate(result.trace)

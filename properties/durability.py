@@ -113,7 +113,7 @@ def parts(level: Level, seed: int) -> list[Part]:
     found: list[Part] = [functools.partial(_failures, level, seed)]
     storages = range(len(sqlite_storages()))
     found += [functools.partial(_power, which, level, seed) for which in storages]
-    found += [functools.partial(_workflow, level, seed), functools.partial(_interrupts, seed)]
+    found += [functools.partial(_workflow, level, seed), _interrupts]
     found += certificate_parts(level, seed)
     found += [
         functools.partial(_overlap, which, level, seed, first)
@@ -193,8 +193,7 @@ def _overlap(which: int, level: Level, seed: int, first: int) -> Overlap:
     return Overlap(tuple(cut_schedules(sqlite_storages()[which], level, seed, numbers)))
 
 
-def _interrupts(seed: int) -> list[Interruptions]:
-    del seed
+def _interrupts() -> list[Interruptions]:
     return list(interrupt_calls(1))
 
 

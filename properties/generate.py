@@ -23,8 +23,12 @@ from mobstore.model import OPERATIONS, ROWS, STORES, _json, _time, operations, v
 from mobstore.model.callers import commits
 from mobstore.model.callers.commits import COMMITS, Apply
 from mobstore.model.wrappers import Absent, Comparison, Equals, NotTerminal, Put, Unknown, Write
+from mobstore.properties.chapters import CHAPTERS
+from mobstore.properties.levels import Level, level_of
+from mobstore.properties.refinement import PROFILES
 from mobstore.properties.schema import schema_text
 from mobstore.properties.tla.scopes import SCOPES
+from mobstore.properties.zoo import ZOO
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -320,10 +324,57 @@ def _tla_files() -> Mapping[str, Callable[[], str]]:
     return {f"specs/tla/{name}": make for name, make in files.items()}
 
 
+def _claims() -> str:
+    from mobstore.properties.proofs import claims  # noqa: PLC0415 - the faces are made without a solver, too
+
+    return claims.page()
+
+
+def _obligations() -> str:
+    from mobstore.properties.proofs import claims, registry  # noqa: PLC0415 - as above
+
+    return claims.index(registry.obligations())
+
+
+def chapters_page() -> str:
+    """Return the chapters of the suite as a page."""
+    lines = [
+        "# The chapters of the suite",
+        "",
+        "Made from `properties/chapters.py` by `mobstore.properties.generate`: do not edit.",
+        "[How a backend is plugged in](writing-a-backend.md) is another page.",
+        "",
+        "`mobstore check` runs the chapters, the cheap ones first. Each is passed, failed, unknown or not",
+        "applicable; a level is earned when every chapter of it, and of the levels before it, has passed, or does",
+        "not apply because the contract lets the backend lack what it is about. The bound is of `--profile ci`.",
+        "The last column names a broken backend of the zoo that is there for the chapter, and counts the others",
+        "(`mobstore zoo`); the chapters without one have their broken twins in the tests.",
+    ]
+    for level in Level:
+        lines += ["", f"## {level}", "", "| chapter | promise | tried | must reject |", "|---|---|---|---|"]
+        for chapter in CHAPTERS:
+            if level_of(chapter.name) is level:
+                bound = chapter.bound(PROFILES["ci"])
+                lines.append(f"| `{chapter.name}` | {chapter.promise} | {bound} | {_twin(chapter.name)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _twin(chapter: str) -> str:
+    """Return a broken backend that is there for a chapter, and how many more there are."""
+    broken = [backend for backend in ZOO.values() if backend.chapter == chapter]
+    if not broken:
+        return ""
+    more = f", and {len(broken) - 1} more" if len(broken) > 1 else ""
+    return f"`{broken[0].name}`: {broken[0].mistake}{more}"
+
+
 FILES: Final[Mapping[str, Callable[[], str]]] = {
     "backends/ports.py": ports,
     "backends/_faces.py": faces,
     "specs/wrapper-table.md": wrapper_table,
+    "specs/claims.md": _claims,
+    "specs/obligations.md": _obligations,
+    "specs/chapters.md": chapters_page,
     "specs/commits.md": commit_table,
     "specs/wire.schema.json": schema_text,
     **_tla_files(),

@@ -42,7 +42,7 @@ _PROMISES: Final = {
 
 _ANSWERS: Final = (
     *("smoke", "capabilities", "rows", "comparisons", "values", "cursors"),
-    *("awkward-ids", "bad-input", "recordings"),
+    *("awkward-ids", "bad-input", "requests", "recordings"),
 )
 _OTHERS: Final = {
     **dict.fromkeys(_ANSWERS, Level.ANSWERS),
@@ -54,8 +54,6 @@ _OTHERS: Final = {
 
 def level_of(chapter: str) -> Level:
     """Return the level that hangs on a chapter."""
-    if chapter.startswith(("branches-", "stress-")):
-        return Level.CONCURRENT
     return _OTHERS.get(chapter, Level.REFINES)
 
 

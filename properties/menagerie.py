@@ -246,9 +246,9 @@ def _tell_chapters(rejections: Sequence[Rejection]) -> None:
                 chapter,
                 f"{len(of_chapter[chapter])}",
                 f"{sum(own.verdict is Verdict.FAILED for own in of_chapter[chapter])}",
-                _most(f"{own.seconds:.1f}" for own in of_chapter[chapter]),
-                _most(f"{own.calls:,}" for own in of_chapter[chapter]),
-                _most(f"{own.length}" for own in of_chapter[chapter]),
+                _most([own.seconds for own in of_chapter[chapter]], ".1f"),
+                _most([own.calls for own in of_chapter[chapter]]),
+                _most([own.length for own in of_chapter[chapter]]),
                 f"{also[chapter]} of {tried[chapter]}" if tried[chapter] else "",
             )
             for chapter in dict.fromkeys((*of_chapter, *tried))
@@ -256,11 +256,9 @@ def _tell_chapters(rejections: Sequence[Rejection]) -> None:
     )
 
 
-def _most(shown: Iterator[str]) -> str:
-    """The largest of some numbers."""
-    numbers = list(shown)
-    largest = max(numbers, key=lambda number: float(number.replace(",", "")), default="")
-    return f"≤ {largest}" if numbers else ""
+def _most(numbers: Sequence[float], form: str = ",") -> str:
+    """The largest of some numbers, as a bound."""
+    return f"≤ {max(numbers):{form}}" if numbers else ""
 
 
 def _tell_rows(rejections: Sequence[Rejection]) -> None:
@@ -279,9 +277,9 @@ def _tell_rows(rejections: Sequence[Rejection]) -> None:
                     kind,
                     f"{len(group)}",
                     f"{sum(found.is_rejected for found in group)}",
-                    f"≤ {max(found.own.seconds for found in group):.1f}",
-                    f"≤ {max(found.own.calls for found in group):,}",
-                    f"≤ {max(found.own.length for found in group)} calls",
+                    _most([found.own.seconds for found in group], ".1f"),
+                    _most([found.own.calls for found in group]),
+                    _most([found.own.length for found in group]),
                     f"{sum(found.is_valid for found in group)}",
                 )
                 for kind, group in of_kind.items()

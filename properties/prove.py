@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,8 +20,11 @@ from rich.console import Console
 from rich.status import Status
 
 from mobstore.properties import report
+from mobstore.properties.proofs import claims
+from mobstore.properties.proofs.mutation import trials
 from mobstore.properties.proofs.obligation import ASSUMPTIONS, Aim, Obligation
 from mobstore.properties.proofs.registry import chosen
+from mobstore.properties.proofs.scoring import EQUIVALENT, Score, by_kind, score, try_all
 from mobstore.properties.proofs.settlement import Result, group_of, in_order, settle_all
 from mobstore.properties.proofs.solvers import DEFAULT_LIMIT, SOLVERS, Verdict
 
@@ -43,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--export", type=Path, metavar="DIR", help="write each question as SMT-LIB 2 there, and settle the files"
     )
+    parser.add_argument(
+        "--mutants",
+        action="store_true",
+        help="change the tables in one place at a time: each change must be refuted",
+    )
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     parser.add_argument(
@@ -55,6 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.jobs < 1 or arguments.limit <= 0:
         print("mobstore prove: --jobs is at least 1, and --limit above 0", file=sys.stderr)
         return 2
+    if arguments.mutants:
+        return _score(arguments)
     try:
         wanted = chosen(arguments.only)
     except LookupError as error:
@@ -66,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     results = in_order(told, wanted)
     if arguments.export is not None:
-        (arguments.export / "index.md").write_text(index(wanted), "utf-8")
+        (arguments.export / "index.md").write_text(claims.index(wanted), "utf-8")
     seconds = time.perf_counter() - begun
     if arguments.json:
         report.print_json(results_json(wanted, results, seconds))
@@ -75,20 +86,72 @@ def run(arguments: argparse.Namespace) -> int:
     return _CODES[overall(results)]
 
 
-def index(obligations: Sequence[Obligation]) -> str:
-    """Return a page that lists obligations, and says how to ask a solver again."""
-    lines = [
-        "# Obligations",
-        "",
-        "Made by `mobstore prove`: do not edit. Each is a question in SMT-LIB 2 that stands alone (`mobstore prove",
-        "--export DIR` writes `DIR/NAME.smt2`). What *holds always* is answered `unsat`, what *can happen* `sat`:",
-        "`cvc5 --enum-inst --fresh-binders DIR/NAME.smt2`, `z3 DIR/NAME.smt2`.",
-        "",
-        "| obligation | what it says | aim | scope |",
-        "|---|---|---|---|",
+def _score(arguments: argparse.Namespace) -> int:
+    """Try every mutant, and return the exit code: 0 all are refuted or listed with a reason, 1 not."""
+    names = [trial.name for trial in trials()]
+    names = [name for name in names if not arguments.only or any(fnmatchcase(name, p) for p in arguments.only)]
+    if not names:
+        print("mobstore prove: there is no such mutant", file=sys.stderr)
+        return 2
+    begun = time.perf_counter()
+    deaths = []
+    console = Console(stderr=arguments.json, highlight=False, soft_wrap=True)
+    for death in try_all(names, arguments.jobs):
+        deaths.append(death)
+        if len(deaths) % _OFTEN == 0:
+            console.print(f"{len(deaths)} of {len(names)} mutants tried")
+    place = {name: number for number, name in enumerate(names)}
+    found = score(sorted(deaths, key=lambda death: place[death.mutant]), EQUIVALENT)
+    seconds = time.perf_counter() - begun
+    if arguments.json:
+        report.print_json(_score_json(found, seconds))
+    else:
+        _print_score(found, seconds, full=arguments.full)
+    return 0 if found.is_full else 1
+
+
+_OFTEN: Final = 50
+
+
+def _print_score(found: Score, seconds: float, *, full: bool) -> None:
+    rows = [
+        (kind, f"{tried}", f"{killed}", f"{tried - killed}")
+        for kind, (tried, killed) in by_kind(found.deaths).items()
     ]
-    lines += [f"| `{each.name}` | {each.sentence} | {each.aim.value} | {each.scope.text} |" for each in obligations]
-    return "\n".join(lines) + "\n"
+    report.print_table("Mutants", ("changed in", "tried", "refuted", "equivalent, or alive"), rows)
+    console = Console(highlight=False, soft_wrap=True)
+    for death in found.deaths:
+        if full and death.killed_by:
+            console.print(f"{death.mutant}: refutes {death.killed_by}\n{death.countermodel}", markup=False)
+    for name, reason in EQUIVALENT.items():
+        if name in {death.mutant for death in found.deaths}:
+            console.print(f"equivalent: {name}: {reason}", markup=False)
+    for what, listed in (("alive", found.survivors), ("stale", found.stale), ("NOT confirmed", found.unconfirmed)):
+        for name in listed:
+            console.print(f"{what}: {name}", style="bold red", markup=False)
+    killed = sum(bool(death.killed_by) for death in found.deaths)
+    console.print(
+        f"\n{len(found.deaths)} mutants: {killed} refuted, each by a case that Python confirms; "
+        f"{len(found.deaths) - killed - len(found.survivors)} equivalent; {len(found.survivors)} alive; "
+        f"{len(found.stale)} stale reasons, in {seconds:.1f} s",
+        style="green" if found.is_full else "bold red",
+        markup=False,
+    )
+
+
+def _score_json(found: Score, seconds: float) -> dict[str, Any]:
+    return {
+        "verdict": "full" if found.is_full else "not full",
+        "seconds": round(seconds, 3),
+        "by_kind": {
+            kind: {"tried": tried, "refuted": killed} for kind, (tried, killed) in by_kind(found.deaths).items()
+        },
+        "equivalent": EQUIVALENT,
+        "alive": found.survivors,
+        "stale": found.stale,
+        "unconfirmed": found.unconfirmed,
+        "mutants": {death.mutant: death.killed_by for death in found.deaths},
+    }
 
 
 def overall(results: Sequence[Result]) -> Verdict:

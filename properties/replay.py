@@ -12,6 +12,7 @@ import gzip
 import json
 import lzma
 import sys
+import typing
 from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
@@ -20,7 +21,21 @@ from typing import Any, Final
 import attrs
 
 from mobstore.backends._base import Subscription
-from mobstore.model import OPERATIONS, Operation, Serialization, Timestamp, converter, drain, from_json, to_json
+from mobstore.model import (
+    OPERATIONS,
+    ExternalBindingOverlayRecord,
+    Operation,
+    SecretKey,
+    Serialization,
+    SupervisorAuthorityRecord,
+    SupervisorPendingRotationRecord,
+    Timestamp,
+    converter,
+    drain,
+    from_json,
+    to_json,
+)
+from mobstore.model.values import BootstrapToken
 from mobstore.properties import vectors
 from mobstore.properties.subject import (
     Factory,
@@ -284,8 +299,20 @@ class _Replay:
 _SPECIAL: Final = ("control reopen", "event subscribe", "event drain")
 
 
+_SECRETS: Final = frozenset(
+    name
+    for kind in (SupervisorAuthorityRecord, SupervisorPendingRotationRecord, ExternalBindingOverlayRecord)
+    for name, hint in typing.get_type_hints(kind).items()
+    if {SecretKey, BootstrapToken} & {hint, *typing.get_args(hint)}
+)
+"""The fields that hold a secret."""
+_HIDDEN: Final = "<hidden>"
+
+
 def differences(expected: Any, actual: Any, path: str = "$") -> list[str]:
-    """Return the places at which two JSON values differ, as lines ``path: expected -> actual``."""
+    """Return the places at which two JSON values differ, as lines ``path: expected -> actual``, without secrets."""
+    if path.rpartition(".")[2] in _SECRETS:
+        return [] if expected == actual else [f"{path}: {_HIDDEN} -> {_HIDDEN}"]
     if type(expected) is not type(actual):
         return [f"{path}: {_brief(expected)} -> {_brief(actual)}"]
     if isinstance(expected, dict):
@@ -319,8 +346,17 @@ _ABSENT: Final = _Absent()
 
 
 def _brief(value: Any) -> str:
-    text = repr(value) if isinstance(value, _Absent) else json.dumps(value, ensure_ascii=False)
+    text = repr(value) if isinstance(value, _Absent) else json.dumps(_shown(value), ensure_ascii=False)
     return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def _shown(value: Any) -> Any:
+    """A JSON value with its secrets hidden."""
+    if isinstance(value, dict):
+        return {
+            key: _HIDDEN if key in _SECRETS and item is not None else _shown(item) for key, item in value.items()
+        }
+    return [_shown(item) for item in value] if isinstance(value, list) else value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

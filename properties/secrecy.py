@@ -117,7 +117,7 @@ def a_token_that_is_put(stores: Any, _other: Any) -> None:
 def a_closed_store(stores: Any, _other: Any) -> None:
     """A key that is put into a closed store stands in no error, and the store's repr hides it"""
     stores.metadata.put_supervisor_authority("mob", RECORD)
-    shown = f"{vars(stores.engine)!r}" if hasattr(stores, "engine") else ""
+    shown = repr(getattr(stores, "engine", None))
     stores.close()
     with overheard() as heard:
         answered = told(lambda: stores.metadata.put_supervisor_authority("mob", NEXT))

@@ -158,6 +158,12 @@ class ProgramFactory:
         return Stores(wire.ProgramEngine(program, clock, handle))
 
     @property
+    def program(self) -> wire.Program:
+        """The running program of an open factory."""
+        assert self._program is not None, "the factory is not open"
+        return self._program
+
+    @property
     def capabilities(self) -> Capabilities:
         """What the program says of itself."""
         self._program = self._program or self._started()

@@ -182,20 +182,35 @@ class Program:
             MobStoreError: the call ended with it.
             ProgramFailure: nobody knows what the call ended with.
         """
-        waiter = _Waiter(protocol.call_of(arguments))
+        call = protocol.call_of(arguments)
+        response = self.exchange(lambda number: protocol.request_line(number, arguments, handle), call, wait)
+        try:
+            return protocol.read_answer(call, response)
+        except ProtocolViolation as violation:
+            raise ProgramMisspoke(str(violation)) from None
+
+    def exchange(self, line: Callable[[int], bytes], call: protocol.Call, wait: float = 0.0) -> Response:
+        """Send a line and return what it is answered with, unread.
+
+        Args:
+            line: makes the line of an id.
+            call: what it is for, as failures name it.
+            wait: how many seconds more it may take.
+
+        Raises:
+            ProgramFailure: nobody knows what the call ended with.
+        """
+        waiter = _Waiter(call)
         with self._lock:
             if self._failure is not None:
                 raise self._again()
             self._last = id = self._last + 1
             self._waiting[id] = waiter
-        self._write(protocol.request_line(id, arguments, handle), waiter)
+        self._write(line(id), waiter)
         self._await(waiter, self._timeout + wait)
         if waiter.response is None:
             raise self._again()
-        try:
-            return protocol.read_answer(waiter.call, waiter.response)
-        except ProtocolViolation as violation:
-            raise ProgramMisspoke(str(violation)) from None
+        return waiter.response
 
     def _write(self, line: bytes, waiter: _Waiter) -> None:
         """Send a line; a program that does not read must not stop us for ever."""

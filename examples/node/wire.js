@@ -44,13 +44,13 @@ const refuse = (id, rule) => sendError(id, { kind: 'Serialization', message: `Se
 
 /** Answer one request, now or later. */
 function answer(store, line) {
-  const id = /^\{"id":(\d+),/.exec(line)?.[1] ?? null;
   let request;
   try {
     request = json.parse(line);
   } catch (error) {
-    return refuse(id, error.message);
+    return refuse(/"id"\s*:\s*(\d+)/.exec(line)?.[1] ?? null, error.message);
   }
+  const id = request.get('id')?.text ?? null;
   const [of, op, args] = ['store', 'op', 'args'].map((name) => request.get(name));
   const schema = REQUESTS.get(`${of}.${op}`);
   const wrong = schema === undefined ? `there is no call ${of}.${op}` : fault(schema, request, DEFINITIONS);

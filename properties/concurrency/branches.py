@@ -32,7 +32,7 @@ from mobstore.properties.subject import Factory, ManualClock, call_port, capabil
 
 CALLERS: Final = 3
 ROUNDS: Final = 100
-_DRAWING: Final = 15.0
+_DRAWING: Final = 4.0
 """Seconds after which no further round begins."""
 LIMIT: Final = Limit(seconds=30.0)
 LOOKS_ON: Final = "looks on"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from mobstore.properties.chapter import Chapter, Context, Finding
-from mobstore.properties.concurrency import branches, stress
+from mobstore.properties.concurrency import branches, drivers, stress
 from mobstore.properties.concurrency.branches import faces_of, try_branches
 from mobstore.properties.concurrency.driving import Face
 from mobstore.properties.refinement import Profile
@@ -47,10 +47,28 @@ def _stress(face: Face) -> Callable[[Context], Finding]:
         found = stress.stress(
             context.make, face, _CALLS * context.profile.examples, context.seed, context.capabilities
         )
+        if not (found.failure or found.doubt or drivers.lacks_any(context.capabilities)):
+            return _driven(context, face, found)
         failure, _, table = found.failure.partition("\n")
         return Finding(found.calls, failure, found.doubt, table, found.length)
 
     return check
+
+
+def _driven(context: Context, face: Face, found: stress.Stressed) -> Finding:
+    """Let workflow drivers call, too."""
+    driven = drivers.drive_workflows(context.make, face, _workflows(context.profile))
+    calls = found.calls + driven.calls
+    failure, _, table = driven.failure.partition("\n")
+    overlapped = f"{found.overlapping:,} of {found.calls:,} calls overlapped another"
+    told = (
+        f"{stress.CALLERS} {face.shown}: {overlapped}; workflows by {drivers.DRIVERS} drivers: {driven.workflows}"
+    )
+    return Finding(calls, failure, driven.doubt, table, driven.length, tried=told)
+
+
+def _workflows(profile: Profile) -> int:
+    return max(1, profile.examples // 50)
 
 
 def _branches_chapter(face: Face) -> Chapter:

@@ -29,6 +29,7 @@ from mobstore.properties.subject import Factory, ManualClock, Outcome, call_port
 Caller: TypeAlias = Generator[Operation[Any], Outcome | None, None]
 """Yields calls and is sent what they came to, None where nobody knows."""
 
+GIVES_UP: Final = 5
 _SWITCH: Final = 1e-6
 """Seconds until a thread that wants to go on gets its turn: a call in memory takes a few microseconds."""
 
@@ -67,7 +68,13 @@ def script(operations: Sequence[Operation[Any]]) -> Caller:
 
 
 def drive(
-    face: Face, factory: Factory, clock: ManualClock, callers: Sequence[Caller], stores: Stores
+    face: Face,
+    factory: Factory,
+    clock: ManualClock,
+    callers: Sequence[Caller],
+    stores: Stores,
+    *,
+    gives_up: int = GIVES_UP,
 ) -> list[Event]:
     """Let callers call at once; return the events of each, one caller after the other.
 
@@ -77,9 +84,10 @@ def drive(
         clock: the store's.
         callers: what each does.
         stores: a handle on it.
+        gives_up: a task cancels every so many of its calls.
     """
     if face is Face.TASKS:
-        return asyncio.run(_drive_tasks(stores, callers))
+        return asyncio.run(_drive_tasks(stores, callers, gives_up))
     if face is Face.PROCESSES:
         return _drive_processes(factory, clock, callers)
     handles = [stores if face is Face.THREADS else factory.open(clock) for _ in callers]
@@ -169,16 +177,16 @@ class _Ports:
         """Leave the bundle open: others look at it."""
 
 
-async def _drive_tasks(stores: Stores, callers: Sequence[Caller]) -> list[Event]:
+async def _drive_tasks(stores: Stores, callers: Sequence[Caller], gives_up: int) -> list[Event]:
     recorder = Recorder()
     ports: Any = _Ports(stores)
     async with AsyncStores(ports) as face, asyncio.TaskGroup() as group:
         for number, caller in enumerate(callers):
-            group.create_task(_record_task(face, caller, recorder.process(number), number))
+            group.create_task(_record_task(face, caller, recorder.process(number), number, gives_up))
     return recorder.events()
 
 
-async def _record_task(face: AsyncStores, caller: Caller, process: Process, number: int) -> None:
+async def _record_task(face: AsyncStores, caller: Caller, process: Process, number: int, gives_up: int) -> None:
     """Make a caller's calls through the asyncio face, and give up every so many."""
     made = number
     try:
@@ -186,7 +194,7 @@ async def _record_task(face: AsyncStores, caller: Caller, process: Process, numb
         while True:
             made += 1
             process.invoke(operation.call, operation)
-            outcome = await _awaited(face, operation, give_up=made % _GIVES_UP == 0)
+            outcome = await _awaited(face, operation, give_up=made % gives_up == 0)
             if outcome is None:
                 process.info()
             else:
@@ -194,9 +202,6 @@ async def _record_task(face: AsyncStores, caller: Caller, process: Process, numb
             operation = caller.send(outcome)
     except StopIteration:
         return
-
-
-_GIVES_UP: Final = 5
 
 
 async def _awaited(face: AsyncStores, operation: Operation[Any], *, give_up: bool) -> Outcome | None:

@@ -219,8 +219,8 @@ def stress(
 ) -> Stressed:
     """Let `CALLERS` callers make so many calls together on a new storage, and judge.
 
-    Where some kind of call never succeeded, or no two overlapped, it is done again, up to `ROUNDS` times; with
-    twice as many calls where none overlapped: on a busy machine a caller may be done before the next one begins.
+    Where some kind of call never succeeded, or no two overlapped, it is done again with twice as many calls, up to
+    `ROUNDS` times: on a busy machine a caller may be done before the next one begins.
     What ``capabilities`` lack is not called.
     """
     found = Stressed(there=frozenset(kind for kind in KINDS if f"run.{kind}" not in capabilities.lacking))
@@ -228,8 +228,7 @@ def stress(
         found.add(_history(make(), face, calls, seed + attempt, found.there))
         if found.failure or found.undecided or (found.overlapping and not found.missed):
             break
-        if not found.overlapping:
-            calls *= 2
+        calls *= 2
     return found
 
 

@@ -439,6 +439,9 @@ def lift(path: Path, value: Any, sort: Sort) -> Symbol:
         if value is None:
             return Option(FALSE, path.translation.fresh(f"none:{sort.item}", sort.item))
         return Option(TRUE, lift(path, value, sort.item))
+    if value is None:
+        msg = f"nothing where one of {sort} is wanted"
+        raise TypeError(msg)
     if isinstance(value, Proxy):
         return value.symbol
     if isinstance(value, tuple) and isinstance(sort, Opaque):

@@ -2,6 +2,7 @@
 
 - *inductive*: an invariant of one state that holds before a transition holds after it; one of two states holds of
   the states before and after.
+- *required*: a transition does what the contract asks of it (`requirements`), whatever state it starts from.
 - *first*: an invariant of one state holds in the first state of its machine.
 - *taken*: every transition can be taken in a state in which all invariants hold.
 - *applies*: every antecedent can be true in such a state, or of the transition of its witness.
@@ -22,13 +23,16 @@ import attrs
 
 from mobstore.model.machines import Machine, Transition, Transitioned
 from mobstore.model.machines import terms as t
+from mobstore.model.machines.evaluation import function_of
+from mobstore.model.machines.machine import INPUT, STATE
 from mobstore.model.machines.sorts import Opaque, Optional, Record, Sort
 from mobstore.model.values import PROTOCOL_VERSION
-from mobstore.properties._symbols import Expr, Structure, Symbol, neg
+from mobstore.properties._symbols import Expr, Structure, Symbol, conj, neg
 from mobstore.properties.invariants import INVARIANTS, Invariant, first_state
 from mobstore.properties.proofs.goals import Goal, neighbourhood
 from mobstore.properties.proofs.obligation import UNBOUNDED, Aim, Obligation, Question, Replay, bounded
 from mobstore.properties.proofs.registry import Subject
+from mobstore.properties.proofs.requirements import AFTER, requirements_of
 from mobstore.properties.source import as_python
 from mobstore.properties.symbolic import Step, Translation
 
@@ -58,8 +62,9 @@ RESTS_ON: Final[dict[str, tuple[str, ...]]] = {
     "iterations-left-for-a-body": _BLANK["loop"],
     "last-completed-is-the-one-before": _BLANK["loop"],
     "body-frame-is-not-replaced": ("body-frame-while-active",),
+    "what-is-registered-waits": ("ready-queue-and-membership", "pending-loops-and-membership"),
 }
-"""The invariants of one state that an invariant needs besides itself to be kept; or of one transition, at all."""
+"""The invariants of one state that an invariant, or a requirement, needs besides itself; of one transition, all."""
 
 COUNTING: Final = {"failures-are-counted": "every-failure-is-counted"}
 """The invariants that count a set, each with the one that says without a bound what a transition adds."""
@@ -157,19 +162,31 @@ def _readable(parts: Iterable[tuple[Symbol, Sort]]) -> Iterator[Expr]:
                 yield symbol.fields["protocol_version"] == PROTOCOL_VERSION
 
 
-def _replay(moment: _Moment, invariant: Invariant, model: Any) -> Replay:
+def _replay(moment: _Moment, broken: Invariant | t.Term, model: Any) -> Replay:
     """Return a countermodel in values, after taking the transition in Python."""
     (state, kind), (input, input_kind) = moment.records
     before = moment.translation.read(state, kind, model)
     given = moment.translation.read(input, input_kind, model)
-    result = moment.machine.step(before, given)
     stands = all(each.holds(before) for each in of_machine(moment.machine, steps=False))
+    try:
+        result = moment.machine.step(before, given)
+    except (AttributeError, IndexError, KeyError) as error:
+        # A guard kept a partial term from being looked at.
+        return Replay(as_python(before), as_python(given), f"it fails with {type(error).__name__}", stands)
     if not isinstance(result, Transitioned):
         return Replay(as_python(before), as_python(given), repr(result), confirmed=False)
     after = result.next_state
-    broken = not invariant.holds(*((before, after) if invariant.scope.is_step else (after,)))
     taken = result.transition_id == moment.step.transition.id
-    return Replay(as_python(before), as_python(given), _changes(before, after), stands and broken and taken)
+    fails = not _holds(moment, broken, before, given, after)
+    return Replay(as_python(before), as_python(given), _changes(before, after), stands and fails and taken)
+
+
+def _holds(moment: _Moment, stated: Invariant | t.Term, before: Any, input: Any, after: Any) -> bool:
+    if isinstance(stated, Invariant):
+        return stated.holds(*((before, after) if stated.scope.is_step else (after,)))
+    (_, kind), (_, input_kind) = moment.records
+    parameters = (t.Var(STATE, kind), t.Var(INPUT, input_kind), t.Var(AFTER, kind))
+    return bool(function_of(parameters, stated)(before, input, after))
 
 
 def _changes(before: Any, after: Any) -> str:
@@ -221,8 +238,63 @@ def _own(machine: Machine[Any], invariant: Invariant, translation: Translation) 
     return Question((*formed, *known), fails)
 
 
+def required(
+    machine: Machine[Any], transition: Transition, name: str, term: t.Term, translation: Translation
+) -> Question:
+    """Return the question whether a transition does what is asked of it; in a small universe, as in `inductive`."""
+    small = _is_bounded(translation)
+    with translation.guarding():
+        moment = _Moment.of(translation, machine, transition)
+        states, wanted = of_machine(machine, steps=False), RESTS_ON.get(name, ())
+        known = moment.given(states if small else [each for each in states if each.name in wanted])
+    names = {STATE: moment.state, INPUT: moment.input, AFTER: moment.step.next_state}
+    goal = Goal(translation, names)
+    claim = goal.of(term)
+    near = () if small else neighbourhood(translation, goal.named, moment.records)
+    readable = functools.partial(_readable, moment.records)
+    return Question((*known, *near), claim, functools.partial(_replay, moment, term), readable)
+
+
+def whole(machine: Machine[Any], transition: Transition) -> Obligation:
+    """Return all obligations about a transition as one, in a small universe."""
+    asked: list[Invariant | t.Term] = [term for _, term in requirements_of(machine, transition)]
+    asked += [*of_machine(machine, steps=False), *of_machine(machine, steps=True)]
+
+    def build(translation: Translation) -> Question:
+        moment = _Moment.of(translation, machine, transition)
+        after = {STATE: moment.state, INPUT: moment.input, AFTER: moment.step.next_state}
+        claims = [
+            translation.translate(each.term, moment.names(each))
+            if isinstance(each, Invariant)
+            else translation.translate(each, after)
+            for each in asked
+        ]
+        readable = functools.partial(_readable, moment.records)
+        known = moment.given(of_machine(machine, steps=False))
+        return Question(known, conj(*claims), functools.partial(_replay_first, moment, asked), readable)
+
+    name = f"whole/{machine.name}/{transition.id}"
+    return Obligation(name, f"{transition.id} does all that is asked of it.", SMALL, build, small=SMALL)
+
+
+def _replay_first(moment: _Moment, asked: list[Invariant | t.Term], model: Any) -> Replay:
+    """Return the countermodel of the first statement that fails in Python, or of the last."""
+    replays = (_replay(moment, each, model) for each in asked)
+    return next((each for each in replays if each.confirmed), _replay(moment, asked[-1], model))
+
+
 def of_transition(machine: Machine[Any], transition: Transition) -> Iterator[Obligation]:
-    """Iterate over the obligations that every invariant is kept by a transition."""
+    """Iterate over the obligations that a transition does what is asked of it, and keeps every invariant."""
+    for requirement, term in requirements_of(machine, transition):
+        yield Obligation(
+            f"required/{machine.name}.{requirement.name}/{transition.id}",
+            f"{requirement.sentence} {transition.id} does as it says.",
+            UNBOUNDED,
+            functools.partial(required, machine, transition, requirement.name, term),
+            assumptions=_ASSUMED,
+            about=about(machine, transition),
+            small=SMALL,
+        )
     for invariant in [*of_machine(machine, steps=False), *of_machine(machine, steps=True)]:
         yield Obligation(
             f"inductive/{machine.name}.{invariant.name}/{transition.id}",

@@ -62,4 +62,4 @@ def chosen(patterns: Iterable[str]) -> list[Obligation]:
 
 
 def _matches(name: str, pattern: str) -> bool:
-    return fnmatchcase(name, pattern) or name.startswith(f"{pattern}/")
+    return fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}/*")

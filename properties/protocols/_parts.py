@@ -25,9 +25,11 @@ from mobstore.properties.protocols.protocol import (
     Respond,
     Value,
     Verdict,
+    applied_to,
     does_hold,
     goes_through,
     is_refused,
+    verdict_on,
 )
 
 client: Final = t.fields_of(INPUT, Called).client
@@ -78,6 +80,15 @@ class Own:
     def goes_through(self, value: t.Term) -> t.Term:
         """Return that the call changes a storage that holds a value."""
         return goes_through(self.state.calls, self.call, value)
+
+    def changes_nothing(self, value: t.Term) -> Guard:
+        """Return the guard that the call leaves a value as it is; a reading call does so everywhere."""
+        stays = applied_to(self.state.calls, self.call, value).eq(value)
+        return Guard("Quiet", "the call changes nothing", ~self.goes_through(value) | stays)
+
+    def verdict(self, value: t.Term) -> dict[str, t.Term]:
+        """Return the update that answers as the call does where the storage holds a value."""
+        return self.answer(verdict_on(self.state.calls, self.call, value))
 
     def set(self, field: str, value: t.Like) -> dict[str, t.Term]:
         """Return the update of the client's entry in a map."""

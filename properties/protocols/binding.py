@@ -285,7 +285,7 @@ class _HeardStore(Store):
 
 
 def record_memory(engine: Callable[..., MemoryEngine] = MemoryEngine) -> Iterator[Recording]:
-    """Make every changing call on the memory backend, and hear what it does with its locks and states.
+    """Make every call on the memory backend, and hear what it does with its locks and states.
 
     Each call is made where its run is unknown; then, in an order in which each finds what it needs, with an
     authority input that is refused, with success, and again, which does not match.
@@ -300,9 +300,10 @@ def record_memory(engine: Callable[..., MemoryEngine] = MemoryEngine) -> Iterato
 
 
 def record_sqlite(handlers: Mapping[Any, Handler] = HANDLERS, *, failing: bool = False) -> Iterator[Recording]:
-    """Make every changing call on the SQLite backend as `record_memory` does, and hear the statements.
+    """Make every call on the SQLite backend as `record_memory` does, and hear the statements.
 
-    With ``failing``, each statement fails in turn before the call succeeds, and each operation of the disk.
+    With ``failing``, each statement of a changing call fails in turn before it succeeds, and each operation of the
+    disk.
     """
     disks: list[Disk] = []
 
@@ -314,7 +315,7 @@ def record_sqlite(handlers: Mapping[Any, Handler] = HANDLERS, *, failing: bool =
             yield _Bench(recorder, stores, clock)
 
     def make(bench: _Bench, call: Operation[Any]) -> Iterator[Recording]:
-        if failing:
+        if failing and not call.reads:
             yield from bench.with_failing_statements(call)
             yield from bench.with_failing_disk(call, disks[-1])
         yield bench.make(call)
@@ -344,17 +345,13 @@ def _recorded(
     make: Callable[[_Bench, Operation[Any]], Iterator[Recording]],
 ) -> Iterator[Recording]:
     with benches() as bench:
-        yield from (bench.make(call) for call in CALLS[1:] if call.store == "run")
+        yield from (bench.make(call) for call in smoke.EXECUTED[1:] if call.store == "run")
     with benches() as bench:
-        for call in CALLS:
+        for call in smoke.EXECUTED:
             if hasattr(call, "authority_inputs"):
                 yield bench.make(evolve(call, {"authority_inputs": (OtherMachineInput("NoSuchInput"),)}))
             yield from make(bench, call)
             yield bench.make(call)
-
-
-CALLS: Final = tuple(call for call in smoke.EXECUTED if not call.reads)
-"""Every call that may change a storage."""
 
 
 def _result(stores: Stores | Reference, call: Operation[Any]) -> tuple[Any, MobStoreError | None]:

@@ -126,6 +126,14 @@ def _performed_by(perform: Callable[[Session, Body, Any], Any]) -> Handlers:
     }
 
 
+def _in_pieces() -> Handlers:
+    """Return the handlers in which no reading call opens a snapshot."""
+    return {
+        kind: (Session.read, body) if done is Session.snapshot else (done, body)
+        for kind, (done, body) in HANDLERS.items()
+    }
+
+
 def _halved_by(perform: Callable[[Session, Any, Any], Any]) -> Handlers:
     halved: dict[type[Operation[Any]], Any] = {
         row.operation: (perform, _halves(row)) for row in ROWS if row.answers
@@ -141,8 +149,9 @@ SQLITE_HANDLERS: Final[Mapping[str, Handlers]] = {
     "lock-released-early": _performed_by(_unlocked_early),
     "compare-after-write": _halved_by(_compare_after_write),
     "commit-before-compare": _halved_by(_commit_before_compare),
+    "reads-in-pieces": _in_pieces(),
 }
-"""How a changed SQLite engine does its calls, by the name of the wrong protocol: `SqliteEngine`'s ``handlers``."""
+"""How a changed SQLite engine does its calls, by the name of what is wrong: `SqliteEngine`'s ``handlers``."""
 
 
 class ReadBeforeLock(MemoryEngine):
@@ -179,12 +188,24 @@ class NoLock(MemoryEngine):
         return answer  # type: ignore[no-any-return]
 
 
+class ReadsInPieces(MemoryEngine):
+    """Looks at the state twice in a reading call."""
+
+    def execute(self, operation: Operation[A]) -> A:
+        """Do the call."""
+        store, handle = self._calls[type(operation)]
+        if operation.reads:
+            handle(store.state, operation, 0)
+        return super().execute(operation)
+
+
 MEMORY_ENGINES: Final[Mapping[str, type[MemoryEngine]]] = {
     "read-before-lock": ReadBeforeLock,
     "unlock-before-swap": UnlockBeforeSwap,
     "no-lock": NoLock,
+    "reads-in-pieces": ReadsInPieces,
 }
-"""Changed memory engines, by the name of the wrong protocol."""
+"""Changed memory engines, by the name of what is wrong."""
 
 
 def holdings() -> Iterator[Holding]:

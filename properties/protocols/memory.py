@@ -1,7 +1,8 @@
 """The memory backend's protocol: lock, read, compare, swap, unlock.
 
 The linearization point of a call is the swap of the one pointer, under the lock; of a refused one, the refusal.
-A call that does not match swaps in what it read; an append takes the lock once more, to wake who waits for it.
+A reading call, which changes nothing, reads the pointer once, without the lock, and happens then.  A changing call
+that does not match swaps in what it read; an append takes the lock once more, to wake who waits for it.
 Nothing survives the process, so only threads are cut off here: the lock is given back when one leaves it,
 however it does.
 """
@@ -46,10 +47,19 @@ LOCKED: Final = (Place.HOLDING, Place.READ, Place.WRITTEN, Place.UNDOING, Place.
 FREE: Final = Guard("Turn", "nobody has the lock", ~t.Present(s.lock))
 RELEASED: Final = {"lock": None}
 _GIVEN_BACK: Final = {"lock": t.If(s.lock.eq(client), t.nothing(s.lock.sort.item), s.lock)}  # type: ignore[attr-defined]
-_SWAPPED: Final = {"value": own.buffer, **own.answer(verdict_on(s.calls, own.call, own.seen))}
+_SWAPPED: Final = {"value": own.buffer, **own.verdict(own.seen)}
 
 _MOVES: Final = (
     invoking(s),
+    Move(
+        "Look",
+        (Place.CALLED,),
+        Place.ANSWERED,
+        (own.changes_nothing(s.value),),
+        own.verdict(s.value),
+        (performs(client),),
+        Statement.READ,
+    ),
     Move(
         "Acquire",
         (Place.CALLED,),

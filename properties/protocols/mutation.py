@@ -93,7 +93,7 @@ _DOWN: Final = "the log could as well be copied before it is recovered"
 
 HARMLESS: Final[Mapping[str, str]] = {
     **{f"{name}/Respond/without writing {field}": _FORGOTTEN for name in PROTOCOLS for field in ("seen", "buffer")},
-    "sqlite/Look/from any place": "a SELECT whose answer is not used changes nothing, wherever it is sent",
+    "sqlite/SelectMore/from any place": "a SELECT whose answer is not used changes nothing, wherever it is sent",
     "sqlite/MatchUnseen/staying in place": "the client can still select and match",
     "sqlite/Write/without the guard the call may show this midway": _MIDWAY,
     "sqlite/Write/without writing buffer": _MIDWAY,

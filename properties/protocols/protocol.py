@@ -79,6 +79,8 @@ class Place(enum.StrEnum):
     COMMITTED = "has committed"
     ANSWERED = "answered"
     TELLING = "telling who waits"
+    LOOKING = "in a snapshot"
+    LOOKED = "has looked"
     CUT = "cut off, pending"
     GONE = "cut off, performed"
 

@@ -3,7 +3,9 @@
 The commit happens in three steps: its frames are appended to the log (in the cache of the operating system), the
 log is synced to the disk, and the new end of the log is published to the other connections.  The linearization
 point of a call that changes something is that publication, when nothing cuts the client off before it; else the
-recovery that finds its commit on the disk.  Of every other call it is the decision, under the write lock.
+recovery that finds its commit on the disk.  Of every other call it is the decision, under the write lock; of a
+reading call, its first SELECT, which is all of it, or opens the snapshot that the others read, too.  (That one of
+the others fails is not looked at.)
 
 A COMMIT that fails leaves open what happened: the client rolls back and says so (``GiveUp``), and its call stays
 pending.  A process may die at any point (``CutOff``: its locks go, what it appended stays behind the end of the
@@ -98,8 +100,8 @@ UNDECIDED: Final = (Place.HOLDING, Place.READ, Place.WRITING, Place.WRITTEN)
 COMMITTING: Final = (Place.APPENDED, Place.SYNCED)
 WORKING: Final = (*UNDECIDED, *COMMITTING, Place.UNDOING)
 """Where a client has the write lock."""
-PENDING: Final = (Place.CALLED, *UNDECIDED, *COMMITTING)
-PERFORMED: Final = (Place.UNDOING, Place.ANSWERED)
+PENDING: Final = (Place.CALLED, Place.LOOKING, *UNDECIDED, *COMMITTING)
+PERFORMED: Final = (Place.UNDOING, Place.LOOKED, Place.ANSWERED)
 
 UP: Final = Guard("Up", "the file is open", ~s.is_down)
 FREE: Final = Guard("Turn", "nobody has the write lock", ~t.Present(s.writer))
@@ -190,9 +192,16 @@ _CHECKPOINTS: Final = (
     ),
 )
 
+
+def _looking(name: str, source: Place, target: Place) -> Move:
+    """Return the move in which a call that changes nothing sees what is published."""
+    guards, updates = (own.changes_nothing(s.published),), own.verdict(s.published)
+    return Move(name, (source,), target, guards, updates, (performs(client),), _LOOK)
+
+
 _MOVES: Final = (
     invoking(s, guards=(UP,)),
-    Move("Decline", (Place.CALLED,), Place.ANSWERED, (), own.answer(Verdict.FAILED), (fails(),)),
+    Move("Decline", (Place.CALLED, Place.LOOKING), Place.ANSWERED, (), own.answer(Verdict.FAILED), (fails(),)),
     Move(
         "Begin",
         (Place.CALLED,),
@@ -202,7 +211,12 @@ _MOVES: Final = (
         statement=Statement.BEGIN_IMMEDIATE,
     ),
     Move("Select", (Place.HOLDING,), Place.READ, (), own.set("seen", s.published), statement=_LOOK),
-    Move("Look", (Place.READ, Place.WRITING, Place.WRITTEN), None, statement=_LOOK),
+    Move("SelectMore", (Place.READ, Place.WRITING, Place.WRITTEN, Place.LOOKED), None, statement=_LOOK),
+    _looking("Look", Place.CALLED, Place.ANSWERED),
+    Move("OpenSnapshot", (Place.CALLED,), Place.LOOKING, statement=Statement.BEGIN),
+    _looking("LookInside", Place.LOOKING, Place.LOOKED),
+    Move("CloseSnapshot", (Place.LOOKED,), Place.ANSWERED, statement=Statement.COMMIT),
+    Move("LeaveSnapshot", (Place.LOOKING,), Place.CALLED, statement=Statement.ROLLBACK),
     Move("Match", (Place.READ,), Place.WRITING, (own.holds(own.seen), own.accepted)),
     Move(
         "MatchUnseen",

@@ -50,6 +50,7 @@ class Bound:
     """What was exhausted, or the failure that was found on the way.
 
     Attributes:
+        unit: what the steps are.
         interleavings: every interleaving of the steps; None when only those that differ were taken.
         different: those that were taken with sleep sets.
         outcomes: how many different ones there were (answers, order in real time, state afterwards).
@@ -59,6 +60,7 @@ class Bound:
     call: str
     shape: str
     backend: str
+    unit: str
     clients: int
     interleavings: int | None
     different: int
@@ -100,6 +102,7 @@ def bound_of(
         kind.call,
         shape,
         backend,
+        system.unit,
         clients,
         found.schedules if every else None,
         reduced.schedules,

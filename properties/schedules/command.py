@@ -103,8 +103,25 @@ def _conclude(found: Sequence[Bound], seconds: float, cpu: float) -> None:
     wrong = [bound for bound in found if not bound.holds]
     verdict = f"{len(wrong)} of {len(found)} bounds do not hold" if wrong else f"{len(found)} bounds exhausted"
     print(f"{verdict}: {taken:,} schedules in {seconds:.1f} s ({taken / cpu:,.0f} a second of processor time)")
+    for backend in BACKENDS:
+        print(_exhausted([bound for bound in found if bound.backend == backend and bound.exhausted]))
     for bound in wrong:
         print(f"\n{bound.call} on {bound.backend}, {bound.shape}: {_why(bound)}")
+
+
+def _exhausted(found: Sequence[Bound]) -> str:
+    """Say what was exhausted on one backend."""
+    if not found:
+        return ""
+    first = found[0]
+    every = [bound.interleavings for bound in found if bound.interleavings is not None]
+    different = sum(bound.different for bound in found)
+    scope = f"{first.backend}: {first.clients} clients, 1 call each"
+    if every:
+        return (
+            f"{scope}, every interleaving of {first.unit}: {sum(every):,} schedules of rivals; {different:,} differ"
+        )
+    return f"{scope}, every interleaving of {first.unit} that differs: {different:,} schedules"
 
 
 def _why(bound: Bound) -> str:

@@ -32,7 +32,7 @@ class System(abc.ABC):
 
     Attributes:
         name: what it is called.
-        unit: what a step is, for bounds: "statement".
+        unit: what the steps are, for bounds: "statements".
         scheduler: owns the steps.
         handles: the handle of each client, and a last one for whoever looks on.
     """
@@ -77,7 +77,7 @@ class SqliteSystem(System):
         handlers: how each call is done.
     """
 
-    unit = "statement"
+    unit = "statements"
 
     def __init__(
         self,
@@ -195,7 +195,7 @@ class MemorySystem(System):
         lock: makes the lock of a store.
     """
 
-    unit = "lock, read and replacement"
+    unit = "locks, reads and replacements"
 
     def __init__(
         self,

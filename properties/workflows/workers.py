@@ -260,25 +260,26 @@ class WorkerFailed(Exception):
 
 
 def in_processes(directory: Path, steps: int, kills: int, seed: int, expected: dict[str, Any]) -> Outcome:
-    """Let two processes work on one run in a file; one of them is killed again and again, and replaced.
+    """Let two processes work on one run in a file; the one that does more is killed again and again, and replaced.
 
-    It is killed a drawn while after it has begun, up to ``kills`` times, as long as the run has not ended.
+    It is killed a drawn while after it has begun with a step, up to ``kills`` times, while the run goes on.
 
     Raises:
         WorkerFailed: a process ended otherwise.
     """
     rng = random.Random(seed)  # noqa: S311 - no secret
     begun, killed = time.monotonic(), 0
-    survivor = _begin(directory, steps, seed, 0)
-    victim = _begin(directory, steps, seed, 1)
-    while killed < kills and survivor.poll() is None:
-        if _has_begun(directory / f"notes-{1 + killed}"):
+    workers = {number: _begin(directory, steps, seed, number) for number in (0, 1)}
+    while killed < kills and all(process.poll() is None for process in workers.values()):
+        number = max(workers, key=lambda number: _written(directory, number))
+        if _written(directory, number):
             time.sleep(rng.uniform(0, _LONGEST))
-            killed += _killed(victim)
-            victim = _begin(directory, steps, seed, 1 + killed)
+            killed += _killed(workers.pop(number))
+            number = max(*workers, number) + 1
+            workers[number] = _begin(directory, steps, seed, number)
         time.sleep(_PAUSE)
     counts = Counter[str]()
-    for process in (survivor, victim):
+    for process in workers.values():
         out, error = process.communicate()
         if process.returncode:
             raise WorkerFailed(f"a worker ended with {process.returncode}: {error}")
@@ -294,9 +295,10 @@ def _begin(directory: Path, steps: int, seed: int, number: int) -> subprocess.Po
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
 
 
-def _has_begun(notes: Path) -> bool:
-    """Whether a process has begun with a step."""
-    return notes.exists() and notes.stat().st_size > 0
+def _written(directory: Path, number: int) -> int:
+    """Return how much a process has written down of what it does."""
+    path = directory / f"notes-{number}"
+    return path.stat().st_size if path.exists() else 0
 
 
 def _killed(process: subprocess.Popen[str]) -> bool:

@@ -25,6 +25,17 @@ InvokeNext(s, i) ==
     !.call = Put(s.call, i.client, i.call),
     !.place = Put(s.place, i.client, "called")]
 
+LookInputs == {
+  [client |-> "a"],
+  [client |-> "b"]}
+LookEnabled(s, i) ==
+  /\ (Get(s.place, i.client, "idle") = "called") \* the client's place: called
+  /\ ((~((s.value \in Get(s.calls.holds, Get(s.call, i.client, ""), {})) /\ (~(Get(s.call, i.client, "") \in s.calls.refused)))) \/ (Get(Get(s.calls.applied, Get(s.call, i.client, ""), [x \in {} |-> 0]), s.value, s.value) = s.value)) \* the call changes nothing
+LookNext(s, i) ==
+  [s EXCEPT
+    !.answer = Put(s.answer, i.client, (IF (s.value \in Get(s.calls.holds, Get(s.call, i.client, ""), {})) THEN (IF (Get(s.call, i.client, "") \in s.calls.refused) THEN "refused" ELSE "done") ELSE "mismatch")),
+    !.place = Put(s.place, i.client, "answered")]
+
 AcquireInputs == {
   [client |-> "a"],
   [client |-> "b"]}
@@ -171,6 +182,9 @@ Next ==
   \/ \E i \in InvokeInputs :
        /\ InvokeEnabled(State, i) = TRUE
        /\ State' = InvokeNext(State, i)
+  \/ \E i \in LookInputs :
+       /\ LookEnabled(State, i) = TRUE
+       /\ State' = LookNext(State, i)
   \/ \E i \in AcquireInputs :
        /\ AcquireEnabled(State, i) = TRUE
        /\ State' = AcquireNext(State, i)

@@ -30,7 +30,7 @@ DeclineInputs == {
   [client |-> "a"],
   [client |-> "b"]}
 DeclineEnabled(s, i) ==
-  /\ (Get(s.place, i.client, "idle") = "called") \* the client's place: called
+  /\ ((Get(s.place, i.client, "idle") = "called") \/ (Get(s.place, i.client, "idle") = "in a snapshot")) \* the client's place: called or in a snapshot
 DeclineNext(s, i) ==
   [s EXCEPT
     !.answer = Put(s.answer, i.client, "failed"),
@@ -57,13 +57,62 @@ SelectNext(s, i) ==
     !.seen = Put(s.seen, i.client, s.published),
     !.place = Put(s.place, i.client, "has read")]
 
+SelectMoreInputs == {
+  [client |-> "a"],
+  [client |-> "b"]}
+SelectMoreEnabled(s, i) ==
+  /\ ((Get(s.place, i.client, "idle") = "has read") \/ (Get(s.place, i.client, "idle") = "writing") \/ (Get(s.place, i.client, "idle") = "has written") \/ (Get(s.place, i.client, "idle") = "has looked")) \* the client's place: has read or writing or has written or has looked
+SelectMoreNext(s, i) ==
+  s
+
 LookInputs == {
   [client |-> "a"],
   [client |-> "b"]}
 LookEnabled(s, i) ==
-  /\ ((Get(s.place, i.client, "idle") = "has read") \/ (Get(s.place, i.client, "idle") = "writing") \/ (Get(s.place, i.client, "idle") = "has written")) \* the client's place: has read or writing or has written
+  /\ (Get(s.place, i.client, "idle") = "called") \* the client's place: called
+  /\ ((~((s.published \in Get(s.calls.holds, Get(s.call, i.client, ""), {})) /\ (~(Get(s.call, i.client, "") \in s.calls.refused)))) \/ (Get(Get(s.calls.applied, Get(s.call, i.client, ""), [x \in {} |-> 0]), s.published, s.published) = s.published)) \* the call changes nothing
 LookNext(s, i) ==
-  s
+  [s EXCEPT
+    !.answer = Put(s.answer, i.client, (IF (s.published \in Get(s.calls.holds, Get(s.call, i.client, ""), {})) THEN (IF (Get(s.call, i.client, "") \in s.calls.refused) THEN "refused" ELSE "done") ELSE "mismatch")),
+    !.place = Put(s.place, i.client, "answered")]
+
+OpenSnapshotInputs == {
+  [client |-> "a"],
+  [client |-> "b"]}
+OpenSnapshotEnabled(s, i) ==
+  /\ (Get(s.place, i.client, "idle") = "called") \* the client's place: called
+OpenSnapshotNext(s, i) ==
+  [s EXCEPT
+    !.place = Put(s.place, i.client, "in a snapshot")]
+
+LookInsideInputs == {
+  [client |-> "a"],
+  [client |-> "b"]}
+LookInsideEnabled(s, i) ==
+  /\ (Get(s.place, i.client, "idle") = "in a snapshot") \* the client's place: in a snapshot
+  /\ ((~((s.published \in Get(s.calls.holds, Get(s.call, i.client, ""), {})) /\ (~(Get(s.call, i.client, "") \in s.calls.refused)))) \/ (Get(Get(s.calls.applied, Get(s.call, i.client, ""), [x \in {} |-> 0]), s.published, s.published) = s.published)) \* the call changes nothing
+LookInsideNext(s, i) ==
+  [s EXCEPT
+    !.answer = Put(s.answer, i.client, (IF (s.published \in Get(s.calls.holds, Get(s.call, i.client, ""), {})) THEN (IF (Get(s.call, i.client, "") \in s.calls.refused) THEN "refused" ELSE "done") ELSE "mismatch")),
+    !.place = Put(s.place, i.client, "has looked")]
+
+CloseSnapshotInputs == {
+  [client |-> "a"],
+  [client |-> "b"]}
+CloseSnapshotEnabled(s, i) ==
+  /\ (Get(s.place, i.client, "idle") = "has looked") \* the client's place: has looked
+CloseSnapshotNext(s, i) ==
+  [s EXCEPT
+    !.place = Put(s.place, i.client, "answered")]
+
+LeaveSnapshotInputs == {
+  [client |-> "a"],
+  [client |-> "b"]}
+LeaveSnapshotEnabled(s, i) ==
+  /\ (Get(s.place, i.client, "idle") = "in a snapshot") \* the client's place: in a snapshot
+LeaveSnapshotNext(s, i) ==
+  [s EXCEPT
+    !.place = Put(s.place, i.client, "called")]
 
 MatchInputs == {
   [client |-> "a"],
@@ -235,7 +284,7 @@ CutOffInputs == {
   [client |-> "a"],
   [client |-> "b"]}
 CutOffEnabled(s, i) ==
-  /\ ((Get(s.place, i.client, "idle") = "called") \/ (Get(s.place, i.client, "idle") = "holding the lock") \/ (Get(s.place, i.client, "idle") = "has read") \/ (Get(s.place, i.client, "idle") = "writing") \/ (Get(s.place, i.client, "idle") = "has written") \/ (Get(s.place, i.client, "idle") = "commit appended") \/ (Get(s.place, i.client, "idle") = "commit on the disk")) \* the client's place: called or holding the lock or has read or writing or has written or commit appended or commit on the disk
+  /\ ((Get(s.place, i.client, "idle") = "called") \/ (Get(s.place, i.client, "idle") = "in a snapshot") \/ (Get(s.place, i.client, "idle") = "holding the lock") \/ (Get(s.place, i.client, "idle") = "has read") \/ (Get(s.place, i.client, "idle") = "writing") \/ (Get(s.place, i.client, "idle") = "has written") \/ (Get(s.place, i.client, "idle") = "commit appended") \/ (Get(s.place, i.client, "idle") = "commit on the disk")) \* the client's place: called or in a snapshot or holding the lock or has read or writing or has written or commit appended or commit on the disk
 CutOffNext(s, i) ==
   [s EXCEPT
     !.writer = (IF (s.writer = <<i.client>>) THEN <<>> ELSE s.writer),
@@ -245,7 +294,7 @@ CutOffLateInputs == {
   [client |-> "a"],
   [client |-> "b"]}
 CutOffLateEnabled(s, i) ==
-  /\ ((Get(s.place, i.client, "idle") = "answer known") \/ (Get(s.place, i.client, "idle") = "answered")) \* the client's place: answer known or answered
+  /\ ((Get(s.place, i.client, "idle") = "answer known") \/ (Get(s.place, i.client, "idle") = "has looked") \/ (Get(s.place, i.client, "idle") = "answered")) \* the client's place: answer known or has looked or answered
 CutOffLateNext(s, i) ==
   [s EXCEPT
     !.writer = (IF (s.writer = <<i.client>>) THEN <<>> ELSE s.writer),
@@ -258,7 +307,7 @@ CrashEnabled(s, i) ==
   TRUE
 CrashNext(s, i) ==
   [s EXCEPT
-    !.place = [key \in DOMAIN s.place |-> (IF (s.place[key] = "idle") THEN "idle" ELSE (IF ((s.place[key] = "answer known") \/ (s.place[key] = "answered") \/ (s.place[key] = "cut off, performed")) THEN "cut off, performed" ELSE "cut off, pending"))],
+    !.place = [key \in DOMAIN s.place |-> (IF (s.place[key] = "idle") THEN "idle" ELSE (IF ((s.place[key] = "answer known") \/ (s.place[key] = "has looked") \/ (s.place[key] = "answered") \/ (s.place[key] = "cut off, performed")) THEN "cut off, performed" ELSE "cut off, pending"))],
     !.disk = (IF (i.keeps_cache /\ (s.tail # <<>>)) THEN s.tail ELSE s.disk),
     !.tail = <<>>,
     !.writer = <<>>,
@@ -311,9 +360,24 @@ Next ==
   \/ \E i \in SelectInputs :
        /\ SelectEnabled(State, i) = TRUE
        /\ State' = SelectNext(State, i)
+  \/ \E i \in SelectMoreInputs :
+       /\ SelectMoreEnabled(State, i) = TRUE
+       /\ State' = SelectMoreNext(State, i)
   \/ \E i \in LookInputs :
        /\ LookEnabled(State, i) = TRUE
        /\ State' = LookNext(State, i)
+  \/ \E i \in OpenSnapshotInputs :
+       /\ OpenSnapshotEnabled(State, i) = TRUE
+       /\ State' = OpenSnapshotNext(State, i)
+  \/ \E i \in LookInsideInputs :
+       /\ LookInsideEnabled(State, i) = TRUE
+       /\ State' = LookInsideNext(State, i)
+  \/ \E i \in CloseSnapshotInputs :
+       /\ CloseSnapshotEnabled(State, i) = TRUE
+       /\ State' = CloseSnapshotNext(State, i)
+  \/ \E i \in LeaveSnapshotInputs :
+       /\ LeaveSnapshotEnabled(State, i) = TRUE
+       /\ State' = LeaveSnapshotNext(State, i)
   \/ \E i \in MatchInputs :
        /\ MatchEnabled(State, i) = TRUE
        /\ State' = MatchNext(State, i)

@@ -193,6 +193,9 @@ BodyFrameWhileActive == LET s == State IN ((~(~(s.phase = "Absent"))) \/ ((s.act
 \* No more iterations than the maximum (but one, where that is 0).
 IterationsWithinMaximum == LET s == State IN ((~(1 < s.current_iteration)) \/ (~(s.max_iterations < s.current_iteration)))
 
+\* A loop whose body is awaited or active is in its first iteration, or has not had all that it may have.
+IterationsLeftForABody == LET s == State IN ((~((s.phase = "Running") /\ ((s.stage = "AwaitingBodyFrame") \/ (s.stage = "BodyFrameActive")))) \/ ((s.current_iteration = 0) \/ (s.current_iteration < s.max_iterations)))
+
 \* While the until-condition is awaited, the iteration completed last is the one before the present.
 LastCompletedIsTheOneBefore == LET s == State IN ((~((s.phase = "Running") /\ (s.stage = "AwaitingUntilEvaluation"))) \/ ((0 < s.current_iteration) /\ (s.last_completed_iteration = Minus(s.current_iteration, 1))))
 

@@ -185,10 +185,10 @@ PendingRunHasNotBegun == LET s == State IN ((~(s.phase = "Pending")) \/ ((((\A s
 OnlyTrackedSteps == LET s == State IN ((~(~(s.phase = "Absent"))) \/ ((DOMAIN s.step_status = s.tracked_steps) /\ (DOMAIN s.output_recorded = s.tracked_steps) /\ (DOMAIN s.step_condition_results = s.tracked_steps) /\ (DOMAIN s.step_dependencies = s.tracked_steps) /\ (DOMAIN s.step_target_counts = s.tracked_steps) /\ (DOMAIN s.step_target_success_counts = s.tracked_steps) /\ (DOMAIN s.step_target_terminal_failure_counts = s.tracked_steps)))
 
 \* The queue of ready frames and its membership hold the same ids, each once.
-ReadyQueueAndMembership == LET s == State IN ((~((~(Len(s.ready_frames) = 0)) \/ (~(Cardinality(s.ready_frame_membership) = 0)))) \/ ((Items(s.ready_frames) = s.ready_frame_membership) /\ (Len(s.ready_frames) = Cardinality(s.ready_frame_membership))))
+ReadyQueueAndMembership == LET s == State IN ((~((~(Len(s.ready_frames) = 0)) \/ (~(Cardinality(s.ready_frame_membership) = 0)))) \/ ((Items(s.ready_frames) = s.ready_frame_membership) /\ (Cardinality(Items(s.ready_frames)) = Len(s.ready_frames))))
 
 \* The queue of loops that want a body frame and its membership hold the same ids, each once.
-PendingLoopsAndMembership == LET s == State IN ((~((~(Len(s.pending_body_frame_loops) = 0)) \/ (~(Cardinality(s.pending_body_frame_loop_membership) = 0)))) \/ ((Items(s.pending_body_frame_loops) = s.pending_body_frame_loop_membership) /\ (Len(s.pending_body_frame_loops) = Cardinality(s.pending_body_frame_loop_membership))))
+PendingLoopsAndMembership == LET s == State IN ((~((~(Len(s.pending_body_frame_loops) = 0)) \/ (~(Cardinality(s.pending_body_frame_loop_membership) = 0)))) \/ ((Items(s.pending_body_frame_loops) = s.pending_body_frame_loop_membership) /\ (Cardinality(Items(s.pending_body_frame_loops)) = Len(s.pending_body_frame_loops))))
 
 \* The number of active nodes never passes its maximum.
 NodeCountWithinMaximum == LET s == State IN ((~(0 < s.max_active_nodes)) \/ (~(s.max_active_nodes < s.active_node_count)))
@@ -198,6 +198,10 @@ FrameCountWithinMaximum == LET s == State IN ((~(0 < s.max_active_frames)) \/ (~
 
 \* As many failures were counted as steps failed.
 FailuresAreCounted == LET s == State IN ((~((0 < s.failure_count) \/ (\E step \in DOMAIN s.step_status : (Get(s.step_status, step, <<>>) = <<"Failed">>)))) \/ (s.failure_count = SumOf([item \in DOMAIN s.step_status |-> (IF (Get(s.step_status, item, <<>>) = <<"Failed">>) THEN 1 ELSE 0)], DOMAIN s.step_status)))
+
+\* The number of failures rises by one when a step fails, and not otherwise; one step fails at a time.
+EveryFailureIsCountedHolds(before, after) == ((~((\E step \in DOMAIN after.step_status : ((Get(after.step_status, step, <<>>) = <<"Failed">>) /\ (~(Get(before.step_status, step, <<>>) = <<"Failed">>)))) \/ (~(before.failure_count = after.failure_count)))) \/ ((after.failure_count = Plus(before.failure_count, 1, 2147483647)) /\ (\E step \in DOMAIN after.step_status : ((Get(after.step_status, step, <<>>) = <<"Failed">>) /\ (\A other \in DOMAIN after.step_status : ((other = step) \/ (Get(after.step_status, other, <<>>) = Get(before.step_status, other, <<>>))))))))
+EveryFailureIsCounted == [][EveryFailureIsCountedHolds(State, State')]_State
 
 \* No more failures in a row than failures.
 FailuresInARowAreFailures == LET s == State IN ((~(0 < s.consecutive_failure_count)) \/ (~(s.failure_count < s.consecutive_failure_count)))
@@ -217,10 +221,6 @@ RunDoesNotGoBack == [][RunDoesNotGoBackHolds(State, State')]_State
 \* A step that ended keeps its status, and none that was dispatched goes back.
 StepsMoveOnHolds(before, after) == ((~((~(before.step_status = after.step_status)) /\ (~(before.phase = "Absent")))) \/ (\A step \in DOMAIN before.step_status : (((Get(before.step_status, step, <<>>) = Get(after.step_status, step, <<>>)) \/ (Get(before.step_status, step, <<>>) = <<>>)) \/ ((Get(before.step_status, step, <<>>) = <<"Dispatched">>) /\ ((Get(after.step_status, step, <<>>) = <<"Completed">>) \/ (Get(after.step_status, step, <<>>) = <<"Failed">>) \/ (Get(after.step_status, step, <<>>) = <<"Skipped">>) \/ (Get(after.step_status, step, <<>>) = <<"Canceled">>))))))
 StepsMoveOn == [][StepsMoveOnHolds(State, State')]_State
-
-\* The number of failures never goes down.
-FailuresAreNotForgottenHolds(before, after) == ((~(0 < before.failure_count)) \/ (~(after.failure_count < before.failure_count)))
-FailuresAreNotForgotten == [][FailuresAreNotForgottenHolds(State, State')]_State
 
 \* A step that completes sets the failures in a row to 0; one that fails adds one.
 FailuresInARowEndWithSuccessHolds(before, after) == ((~((\E step \in DOMAIN after.step_status : ((Get(after.step_status, step, <<>>) = <<"Completed">>) /\ (~(Get(before.step_status, step, <<>>) = <<"Completed">>)))) \/ (\E step \in DOMAIN after.step_status : ((Get(after.step_status, step, <<>>) = <<"Failed">>) /\ (~(Get(before.step_status, step, <<>>) = <<"Failed">>)))))) \/ (after.consecutive_failure_count = (IF (\E step \in DOMAIN after.step_status : ((Get(after.step_status, step, <<>>) = <<"Failed">>) /\ (~(Get(before.step_status, step, <<>>) = <<"Failed">>)))) THEN Plus(before.consecutive_failure_count, 1, 2147483647) ELSE 0)))

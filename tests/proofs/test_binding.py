@@ -1,6 +1,7 @@
 """What the backends really do is a path of the proved protocols; what changed backends do is not."""
 
 import collections
+import re
 
 import attrs
 import pytest
@@ -19,7 +20,7 @@ from mobstore.properties.protocols.sqlite import SQLITE
 from mobstore.properties.protocols.wrong import WRONG
 
 # A subscription is no call on the storage: it reads where the feed is.
-CHANGING = {kind.call for kind in OPERATIONS.values() if not (kind.reads or kind is ops.Subscribe)}
+CALLS = {kind.call: kind for kind in OPERATIONS.values() if kind is not ops.Subscribe}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_what_a_backend_does_is_a_path_of_its_protocol(protocol, request):
     recorded = request.getfixturevalue(f"of_{protocol.name}")
     refusals = [why for each in recorded if (why := acceptor.refusal(each)) is not None]
     assert refusals == []
-    assert {each.call for each in recorded} == CHANGING
+    assert {each.call for each in recorded} == set(CALLS)
 
 
 def test_every_kind_of_end_was_recorded(of_sqlite):
@@ -46,7 +47,7 @@ def test_every_kind_of_end_was_recorded(of_sqlite):
     ends = collections.defaultdict(set)
     for each in of_sqlite:
         ends[each.call] |= {*each.endings, type(each.error).__name__}
-    assert all({"done", "failed", None} <= found for found in ends.values())
+    assert all({"done", "failed", None} <= found for call, found in ends.items() if not CALLS[call].reads)
     twins = [call for call in ends if call.endswith("_with_authority")]
     assert len(twins) == 10
     assert all({"mismatch", "Internal"} <= ends[call] for call in twins)
@@ -68,14 +69,15 @@ def test_every_wrong_protocol_of_the_backends_has_a_backend():
     """But those of the storage itself, which no handler can change."""
     of_storage = {"answer-before-sync", "log-begun-anew-too-early"}
     of_nobody = {name for name, wrong in WRONG.items() if wrong.protocol.state is OptimisticState}
-    assert {*SQLITE_HANDLERS, *MEMORY_ENGINES} == set(WRONG) - of_storage - of_nobody
+    made = {*SQLITE_HANDLERS, *MEMORY_ENGINES}
+    assert made - {"reads-in-pieces"} == set(WRONG) - of_storage - of_nobody
 
 
 def test_the_command_holds_backends(monkeypatch, capsys):
     assert cli.main(["protocols", "--backends"]) == 0
     shown = capsys.readouterr().out
-    assert "memory: 126 recordings, 0 refused" in shown
-    assert "no-lock: 126 of 126 recordings refused: after nothing, " in shown
+    assert shown.count(" recordings, 0 refused") == 2
+    assert re.search("no-lock: [0-9]+ of [0-9]+ recordings refused: after read the state, ", shown)
     monkeypatch.setattr(command, "holdings", wrong_holdings)
     assert cli.main(["protocols", "--backends", "--json"]) == 1
 

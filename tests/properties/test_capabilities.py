@@ -68,7 +68,7 @@ HONEST = {
 }
 
 
-NOT_IN_MEMORY = {"crashes", "kills", "power-cuts", "branches-processes", "stress-processes"}
+NOT_IN_MEMORY = {"requests", "crashes", "kills", "power-cuts", "branches-processes", "stress-processes"}
 
 
 LACKING = {

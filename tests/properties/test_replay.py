@@ -136,6 +136,17 @@ def test_a_file_that_is_no_recording_is_refused_with_its_place(content, message,
         replay_file(tmp_path / "missing.jsonl", MemoryFactory)
 
 
+def test_differences_show_no_secret():
+    """Wherever it stands; that it differs is told."""
+    ours, other = ({"secret_key": [byte] * 32, "pending": {"secret_key": [9] * 32}} for byte in (1, 2))
+    assert differences({"ok": ours}, {"ok": other}) == ["$.ok.secret_key: <hidden> -> <hidden>"]
+    assert differences({"ok": None}, {"ok": ours}) == [
+        '$.ok: null -> {"secret_key": "<hidden>", "pending": {"secret_key": "<hidden>"}}'
+    ]
+    assert differences([{"bootstrap_token": "t"}], []) == ['$: [{"bootstrap_token": "<hidden>"}] -> []']
+    assert differences({"secret_key": [1]}, {}) == ["$.secret_key: <hidden> -> <hidden>"]
+
+
 def test_differences_are_of_values():
     """Paths to what differs; 1, 1.0 and true are three values."""
     assert differences({"a": [1, {"b": 2}]}, {"a": [1, {"b": 2}]}) == []

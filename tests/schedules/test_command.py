@@ -16,6 +16,8 @@ def test_the_bounds_are_printed(capsys):
     assert lines[3].split("  ")[0] == "cas_grant_node_slot"
     assert "6 of 50" in lines[3]
     assert lines[4].startswith("6 bounds exhausted: ")
+    bound = "2 clients, 1 call each, every interleaving of statements: 50 schedules of rivals; 10 differ"
+    assert lines[5] == f"sqlite: {bound}"
 
 
 def test_a_bound_that_was_not_exhausted_is_unknown(capsys):

@@ -44,6 +44,9 @@ def requests():
 
 def write(line):
     answer = json.loads(line)
+    id = b'"id":%d' % answer["id"]
+    if WHAT == "accepts-everything" and answer.get("err", {}).get("kind") == "Serialization":
+        line = b'{%s,"ok":null}\n' % id
     if answer["id"] in asked:
         line = {
             "writes-rubbish": b"hello!\n" + line,
@@ -68,7 +71,7 @@ def write(line):
 
 
 class Storage:
-    greeting = Greeting(1, "broken", clock=True)
+    greeting = Greeting(1, "broken", clock=WHAT != "takes-no-time")
 
     def open(self, clock):
         return memory.open(clock)

@@ -11,7 +11,17 @@ NODE = Path(__file__).parents[2] / "examples" / "node"
 needs_node = pytest.mark.skipif(
     shutil.which("node") is None, reason="node is not installed: apt-get install nodejs"
 )
-CHAPTERS = ("smoke", "comparisons", "values", "cursors", "awkward-ids", "handles", "subscriptions", "threads")
+CHAPTERS = (
+    "smoke",
+    "comparisons",
+    "values",
+    "cursors",
+    "awkward-ids",
+    "requests",
+    "handles",
+    "subscriptions",
+    "threads",
+)
 
 
 def check(program, *chapters):

@@ -194,6 +194,13 @@ NEVER = {
 }
 
 
+def test_a_program_that_accepts_everything_is_rejected(capsys):
+    """What has no form in the contract must not be answered."""
+    command = f"exec:{shlex.quote(sys.executable)} {shlex.quote(str(BROKEN))} accepts-everything"
+    assert cli.main(["check", command, "--chapter", "requests", "--seed", "1"]) == 1
+    assert "run.create_run with an argument that does not exist: answered null" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("what", NEVER)
 def test_a_broken_program_never_passes(what, capsys):
     """The command says what is wrong with it."""
@@ -202,6 +209,13 @@ def test_a_broken_program_never_passes(what, capsys):
     said = capsys.readouterr().out
     assert "FAILED" in said
     assert NEVER[what] in said
+
+
+def test_a_program_that_takes_no_time_cannot_be_checked(capsys):
+    """Its times could not be compared; that is told, and is no pass."""
+    command = f"exec:{shlex.quote(sys.executable)} {shlex.quote(str(BROKEN))} takes-no-time"
+    assert cli.main(["check", command, "--chapter", "smoke", "--seed", "1"]) == 2
+    assert "takes no time from the suite: it must answer control.clock" in capsys.readouterr().err
 
 
 def test_a_hanging_program_never_passes(capsys, monkeypatch):
@@ -245,7 +259,7 @@ def test_a_served_store_passes(capsys, tmp_path):
     """Our own backends over the wire, with handles of their own on SQLite."""
     for backend in ("memory", f"sqlite:{tmp_path}/x.db"):
         command = f"exec:{shlex.quote(sys.executable)} -m mobstore.properties.cli serve {backend}"
-        names = ("smoke", "handles", "subscriptions", "threads")
+        names = ("smoke", "requests", "handles", "subscriptions", "threads")
         chapters = [part for name in names for part in ("--chapter", name)]
         code = cli.main(["check", command, "--profile", "quick", "--seed", "1", *chapters])
         assert code == 0, capsys.readouterr()

@@ -1,0 +1,158 @@
+"""The page of claims: what is proved and how far, what is tested, what is assumed and why one may."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from mobstore.properties.invariants import INVARIANTS
+from mobstore.properties.proofs.machines import COUNTING
+from mobstore.properties.proofs.obligation import ASSUMPTIONS, Aim, Obligation
+from mobstore.properties.proofs.registry import obligations
+from mobstore.properties.proofs.scoring import EQUIVALENT
+
+KINDS: Final[dict[str, str]] = {
+    "call": (
+        "A changing call of the runs, the supervisor authorities, the overlays, the specs or the profiles answers, "
+        "writes and leaves alone what the contract's sentence says; a call that fails, or answers false, changes "
+        "nothing; of two calls with one expectation one wins; a twin is the plain call and its log."
+    ),
+    "required": "A transition of a machine does what the contract asks of it, and is refused where it has to be.",
+    "inductive": "An invariant of a machine is kept by a transition, or holds of it.",
+    "first": "An invariant holds in the first state of its machine.",
+    "taken": "A transition can be taken where every invariant holds.",
+    "applies": "An invariant has something to say.",
+    "protocol": (
+        "A backend's way to commit is one atomic step: its invariants are inductive, and each move is what the "
+        "atomic store does, or nothing."
+    ),
+    "own": "An invariant does not follow from the others.",
+}
+"""The kinds of obligations, by the first part of their names, and what each says."""
+
+_TESTED: Final[dict[str, str]] = {
+    "the event store (cursors, polls, prunes, subscriptions, terminal events)": (
+        "its answers depend on what is inside documents; refinement compares them, threads race on it"
+    ),
+    "reading calls": "they answer the state itself; refinement compares every answer",
+    "that a backend's code does what `step` does": (
+        "refinement, recorded calls, the linearizability checker; the statements that it sends are held against "
+        "the proved commit protocols"
+    ),
+    "the invariants of a whole run": (
+        "a random caller keeps them after every commit; those of the machines, which are proved, hold in any "
+        "composition, since a commit applies whole transitions"
+    ),
+    "the effects of transitions": "the recorded transitions pin each exactly (`mobstore replay`)",
+    "crashes and failing disks": "every operation of a simulated disk (`mobstore durability`)",
+}
+"""What is not proved, and how it is checked instead."""
+
+
+_PAGE: Final = """\
+# Claims
+
+Made from the obligations by `mobstore.properties.generate`: do not edit. `mobstore prove` settles them all in Z3
+and in cvc5, each on its own; `unknown` and a time-out are failures. [The index](obligations.md) lists them.
+
+## What is proved
+
+*Unbounded*: any number of ids, frames, loops, entries, outputs, iterations, clients. *An example*: something that
+can happen is shown by a case, which needs no more.
+
+| kind | claim | obligations | scope |
+|---|---|---|---|
+{kinds}
+
+Bounded, and said to be so: {bounded}.
+
+What is proved of calls is proved of the source of `step`, executed on symbols; of machines, of the terms that run.
+Both are changed in one place at a time (`mobstore prove --mutants`), and each change must refute an obligation, by
+a case that Python confirms, or is one of {number} that no case shows:
+
+{equivalent}
+
+## What is tested, not proved
+
+| what | how |
+|---|---|
+{tested}
+
+## What is assumed
+
+| assumption | why one may |
+|---|---|
+{assumed}
+"""
+
+_ALSO_ASSUMED: Final = {
+    "solvers": "Z3 and cvc5 share no code; a wrong `unsat` would have to be given by both",
+    "symbolic execution": (
+        "`properties/proofs/_execution.py` replaces the model's vocabulary by symbols; every countermodel that it "
+        "leads to is made in Python and must come to what it foretold"
+    ),
+}
+
+
+def page() -> str:
+    """Return the page."""
+    every = list(obligations())
+    reasons = dict.fromkeys(EQUIVALENT.values())
+    return _PAGE.format(
+        kinds="\n".join(_kind(kind, said, every) for kind, said in KINDS.items()),
+        bounded=_bounded(),
+        number=len(EQUIVALENT),
+        equivalent="\n".join(f"- {reason}: {_places(reason)}." for reason in reasons),
+        tested="\n".join(f"| {what} | {how} |" for what, how in _TESTED.items()),
+        assumed="\n".join(f"| {key} | {reason} |" for key, reason in (ASSUMPTIONS | _ALSO_ASSUMED).items()),
+    )
+
+
+def _kind(kind: str, said: str, every: Sequence[Obligation]) -> str:
+    of_kind = [each for each in every if each.name.partition("/")[0] == kind]
+    scopes = Counter(
+        "an example" if each.aim is Aim.POSSIBLE else "unbounded" if each.scope.is_unbounded else each.scope.text
+        for each in of_kind
+    )
+    shown = "; ".join(f"{scope} ({number})" if len(scopes) > 1 else scope for scope, number in scopes.items())
+    return f"| {kind} | {said} | {len(of_kind)} | {shown} |"
+
+
+def _bounded() -> str:
+    said = {each.name: each.sentence.rstrip(".") for each in INVARIANTS}
+    return "; ".join(
+        f"*{said[name]}* counts a set (proved for 3 ids); *{said[other]}* says it of one transition, unbounded"
+        for name, other in COUNTING.items()
+    )
+
+
+def _places(reason: str) -> str:
+    return ", ".join(f"`{name}`" for name, why in EQUIVALENT.items() if why == reason)
+
+
+_INDEX: Final = """\
+# Obligations
+
+Made from the obligations by `mobstore.properties.generate`: do not edit. Each is a question in SMT-LIB 2 that
+stands alone: `mobstore prove --export DIR` writes `DIR/NAME.smt2`. What *holds always* is answered `unsat`, what
+*can happen* `sat`: `z3 FILE`, `cvc5 --enum-inst --fresh-binders FILE`. `*` stands for each transition.
+
+| obligation | what it says | aim | scope |
+|---|---|---|---|
+"""
+
+
+def index(listed: Iterable[Obligation]) -> str:
+    """Return the page that lists obligations; those that differ only in the transition, in one line."""
+    lines = []
+    groups: dict[tuple[str, str, str], list[Obligation]] = {}
+    for each in listed:
+        general, _, particular = each.name.rpartition("/")
+        name = f"{general}/*" if particular in each.sentence.split() else each.name
+        groups.setdefault((name, each.aim.value, each.scope.text), []).append(each)
+    for (name, aim, scope), members in groups.items():
+        said = members[0].sentence if len(members) == 1 else members[0].sentence.rpartition(". ")[0] + "."
+        count = f" ({len(members)})" if len(members) > 1 else ""
+        lines.append(f"| `{name}`{count} | {said} | {aim} | {scope} |")
+    return _INDEX + "\n".join(lines) + "\n"
