@@ -324,12 +324,14 @@ def _tla_files() -> Mapping[str, Callable[[], str]]:
     return {f"specs/tla/{name}": make for name, make in files.items()}
 
 
+@functools.cache
 def _claims() -> str:
     from mobstore.properties.proofs import claims  # noqa: PLC0415 - the faces are made without a solver, too
 
     return claims.page()
 
 
+@functools.cache
 def _obligations() -> str:
     from mobstore.properties.proofs import claims, registry  # noqa: PLC0415 - as above
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from mobstore.properties.invariants import INVARIANTS
 from mobstore.properties.proofs.machines import COUNTING
+from mobstore.properties.proofs.mutation import NOT_SCORED
 from mobstore.properties.proofs.obligation import ASSUMPTIONS, Aim, Obligation
 from mobstore.properties.proofs.registry import obligations
 from mobstore.properties.proofs.scoring import EQUIVALENT
@@ -68,8 +69,10 @@ can happen is shown by a case, which needs no more.
 Bounded, and said to be so: {bounded}.
 
 What is proved of calls is proved of the source of `step`, executed on symbols; of machines, of the terms that run.
-Both are changed in one place at a time (`mobstore prove --mutants`), and each change must refute an obligation, by
-a case that Python confirms, or is one of {number} that no case shows:
+The rows and the machines are changed in one place at a time (`mobstore prove --mutants`), and each change must
+refute an obligation, by a case that Python confirms. Not scored are the transitions that end a node ({not_scored}),
+whose guards are dropped on random walks instead, and the code of `step`, of which tests change some places. These
+{number} changes no case shows:
 
 {equivalent}
 
@@ -103,6 +106,7 @@ def page() -> str:
         kinds="\n".join(_kind(kind, said, every) for kind, said in KINDS.items()),
         bounded=_bounded(),
         number=len(EQUIVALENT),
+        not_scored=", ".join(f"`{each}`" for each in sorted(NOT_SCORED)),
         equivalent="\n".join(f"- {reason}: {_places(reason)}." for reason in reasons),
         tested="\n".join(f"| {what} | {how} |" for what, how in _TESTED.items()),
         assumed="\n".join(f"| {key} | {reason} |" for key, reason in (ASSUMPTIONS | _ALSO_ASSUMED).items()),

@@ -15,7 +15,15 @@ from mobstore.model.machines import AUTHORITY, FRAME, LOOP, RUN, Machine, Transi
 from mobstore.model.machines import terms as t
 from mobstore.model.machines.machine import INPUT, STATE
 from mobstore.model.machines.sorts import MapOf, Natural, Record, SequenceOf, SetOf
-from mobstore.model.values import FramePhase, LoopPhase, LoopStage, NodeStatus, RunPhase, StepStatus
+from mobstore.model.values import (
+    FramePhase,
+    FrameTerminalStatus,
+    LoopPhase,
+    LoopStage,
+    NodeStatus,
+    RunPhase,
+    StepStatus,
+)
 
 AFTER: Final = "after"
 
@@ -248,6 +256,16 @@ def _admitted(moment: Moment) -> t.Term | None:
     node = moment.after.last_admitted_node
     runs = t.at(moment.after.node_status, node, NodeStatus.PENDING).eq(NodeStatus.RUNNING)
     return t.member(node, moment.s.node_kind) & runs
+
+
+@_requires(FRAME, "a-frame-is-sealed-as-told", "A frame that is sealed has the end that the input says.")
+def _sealed(moment: Moment) -> t.Term | None:
+    if moment.transition.id != "SealFrame":
+        return None
+    return t.every(
+        t.implies(moment.i.terminal_status.eq(status), moment.after.phase.eq(FramePhase(status.value)))
+        for status in FrameTerminalStatus
+    )
 
 
 # --- the loop machine -------------------------------------------------------------------------------------------

@@ -44,10 +44,11 @@ EQUIVALENT: Final[dict[str, str]] = {
         for scope in ("Root", "Body")
         for what in ("always chosen 1", "never chosen 6")
     },
+    "frame/SealFrame/phase always chosen 5": "of three ends, what is not the other two is the third",
     "authority/CommitRotation/update dropped: protocol_version": _ONE_VERSION,
-    "frame/AdmitNextReadyNode/from Absent, too": _BLANK_FRAME,
+    **{f"frame/{input}/from Absent, too": _BLANK_FRAME for input in ("AdmitNextReadyNode", "RecordNodeOutput")},
     **{f"frame/AdmitNextReadyNode/from {phase}, too": _ALL_ENDED for phase in ("Completed", "Failed", "Canceled")},
-    **{f"frame/AdmitNextReadyNode/status never chosen {place}": _READY_ALREADY for place in (2, 4)},
+    **{f"frame/AdmitNextReadyNode/status never chosen {place}": _READY_ALREADY for place in (2, 4, 6)},
     **{f"run/{step}/from Absent, too": _NO_STEPS for step in _STEPS},
     **{
         f"run/Pump{kind}Scheduler/from {phase}, too": _NOTHING_WAITS

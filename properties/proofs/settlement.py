@@ -76,6 +76,10 @@ class Result:
         return sum(finding.seconds for finding in self.findings)
 
 
+_BRIEF: Final = 2.0
+"""Seconds that a solver has for what another one refuted."""
+
+
 def group_of(name: str) -> str:
     """Return the first two parts of an obligation's name."""
     return "/".join(name.split("/")[:2])
@@ -90,7 +94,11 @@ def settle(obligation: Obligation, limit: float = DEFAULT_LIMIT, export: Path | 
     text = smtlib(obligation, assertions)
     if export is not None:
         text = _written(export / f"{obligation.name}.smt2", text)
-    findings = tuple(verdict_of_text(obligation.aim, text, solver, limit) for solver in SOLVERS)
+    findings: tuple[Finding, ...] = ()
+    for solver in SOLVERS:
+        # What one solver refutes is not proved, whatever the other one may find out in the end.
+        refuted = any(finding.verdict is Verdict.REFUTED for finding in findings)
+        findings += (verdict_of_text(obligation.aim, text, solver, min(limit, _BRIEF) if refuted else limit),)
     result = Result(obligation.name, obligation.scope, obligation.aim, findings)
     if result.verdict is Verdict.HOLDS or obligation.aim is Aim.POSSIBLE:
         return result
@@ -127,7 +135,7 @@ def _settle_named(name: str, limit: float, export: Path | None) -> Result:
     return settle(_by_name()[name], limit, export)
 
 
-_PATIENCE: Final = 10
+_PATIENCE: Final = 3
 """How many time limits may pass before what gives no sign is given up."""
 
 

@@ -15,8 +15,8 @@ import z3  # type: ignore[import-untyped]
 from mobstore.properties._symbols import Expr
 from mobstore.properties.proofs.obligation import Aim, Obligation, Question, Scope
 
-DEFAULT_LIMIT: Final = 30.0
-"""Seconds that a solver has for one question."""
+DEFAULT_LIMIT: Final = 120.0
+"""Seconds that a solver has for one question: it needs two at most, but a busy machine gives it few of them."""
 
 
 class Answer(enum.StrEnum):

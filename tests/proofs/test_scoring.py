@@ -37,7 +37,7 @@ def test_every_change_of_a_loop_and_of_the_authority_is_refuted_or_listed():
         "run/PumpNodeScheduler/guard dropped: there is room (0: no maximum)",
         "run/FailStep/update dropped: failure_count",
         "run/CreateRun/update dropped: step_branches",
-        "frame/CompleteNode/update dropped: branch_winners",
+        "frame/AdmitNextReadyNode/update dropped: ready_queue",
         "frame/SealFrame/guard dropped: every node has ended",
         "row/cas_start_loop/loop not compared",
         "row/cas_grant_node_slot/flow state written back",
