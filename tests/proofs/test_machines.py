@@ -11,6 +11,7 @@ from mobstore.properties.proofs import machines
 from mobstore.properties.proofs.goals import Goal
 from mobstore.properties.proofs.obligation import UNBOUNDED, Aim
 from mobstore.properties.proofs.registry import SUBJECT, chosen
+from mobstore.properties.proofs.requirements import REQUIREMENTS
 from mobstore.properties.proofs.settlement import countermodel_of, settle
 from mobstore.properties.proofs.solvers import Verdict
 from mobstore.properties.symbolic import Translation
@@ -50,12 +51,13 @@ def test_only_what_counts_a_set_is_bounded():
 
 
 def test_what_an_invariant_rests_on_is_proved_itself():
-    """It is an invariant of one state of the same machine; and there is no entry too many."""
+    """It is an invariant of one state of the same machine; and so is what a requirement rests on."""
     one_state = {each.name: each.scope for each in INVARIANTS if not each.scope.is_step}
-    scopes = {each.name: each.scope for each in INVARIANTS}
+    machine_of = {each.name: each.scope.machine for each in INVARIANTS}
+    machine_of |= {each.name: each.machine for each in REQUIREMENTS}
     for key, premises in machines.RESTS_ON.items():
         name, _, transition = key.partition("/")
-        machine = scopes[name].machine
+        machine = machine_of[name]
         assert not transition or transition in [each.id for each in machine.transitions]
         for premise in premises:
             assert one_state[premise].machine is machine
