@@ -26,7 +26,7 @@ thorough: test lint check check-node workflows
 	$(BIN)/mobstore durability --profile ci
 
 check-node: $(READY) tools
-	! command -v node >/dev/null || $(BIN)/mobstore check "exec:node examples/node/store.js" --profile quick
+	! command -v node >/dev/null || $(BIN)/mobstore check "exec:node backends/node/store.js" --profile quick
 
 # What workflow drivers reach on SQLite: every transition, refusal, call and crash window, with how often.
 workflows: $(READY)

@@ -7,7 +7,7 @@ import pytest
 
 from mobstore.properties import cli
 
-NODE = Path(__file__).parents[2] / "examples" / "node"
+NODE = Path(__file__).parents[2] / "backends" / "node"
 needs_node = pytest.mark.skipif(
     shutil.which("node") is None, reason="node is not installed: apt-get install nodejs"
 )

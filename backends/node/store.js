@@ -1,4 +1,4 @@
-// A complete store in memory, in JavaScript: mobstore check "exec:node examples/node/store.js"
+// A complete store in memory, in JavaScript: mobstore check "exec:node backends/node/store.js"
 //
 // The calls of the run store are rows of one table, as in specs/wrapper-table.md; the rest is written by hand.
 'use strict';
