@@ -42,7 +42,7 @@ from mobstore.model.values import (
     RunPhase,
     StepLedger,
 )
-from mobstore.properties.invariants import INVARIANTS, Scope
+from mobstore.properties.invariants import Scope, of_scope
 
 Severity: TypeAlias = Literal["violation", "note"]
 
@@ -465,8 +465,8 @@ def _check_callers(holdings: Holdings) -> Iterator[Finding]:
 
 
 def _broken(scope: Scope, place: str, value: Any, severity: Severity = "violation") -> Iterator[Finding]:
-    for invariant in INVARIANTS:
-        if invariant.scope is scope and not invariant.holds(value):
+    for invariant in of_scope(scope):
+        if not invariant.holds(value):
             yield Finding(severity, place, f"{invariant.name}: {invariant.sentence}")
 
 

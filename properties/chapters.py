@@ -6,12 +6,10 @@ never a pass.
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
 from random import Random
 from typing import Any, Final
 
@@ -48,6 +46,7 @@ from mobstore.properties.badinput import bad_calls
 from mobstore.properties.cases import Case, try_cases
 from mobstore.properties.chapter import Chapter, Context, Finding
 from mobstore.properties.concurrency import chapters as concurrency
+from mobstore.properties.concurrency.driving import switching_often
 from mobstore.properties.faults.clock import TIMES, disturb_clock
 from mobstore.properties.faults.crashing import SimulatedFactory, crash_amid_calls
 from mobstore.properties.faults.overlap import cut_schedules
@@ -371,17 +370,6 @@ def _raced(context: Context) -> Finding:
     return Finding(2 * rounds * _WORKERS)
 
 
-@contextmanager
-def _switching_often() -> Iterator[None]:
-    """Let threads take turns every few bytecodes: by default a whole call fits between two turns."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(interval)
-
-
 def _race(factory: Factory, clock: ManualClock, rounds: int) -> Counter[int]:
     winners: Counter[int] = Counter()
     errors: list[BaseException] = []
@@ -403,7 +391,7 @@ def _race(factory: Factory, clock: ManualClock, rounds: int) -> Counter[int]:
             barrier.abort()
 
     threads = [threading.Thread(target=work) for _ in range(_WORKERS)]
-    with _switching_often():
+    with switching_often():
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -1370,3 +1370,9 @@ INVARIANTS: Final = (
     *_COMPOSITION_INVARIANTS,
 )
 """All of them."""
+
+
+@functools.cache
+def of_scope(scope: Scope) -> tuple[Invariant, ...]:
+    """Return the invariants that are about this."""
+    return tuple(invariant for invariant in INVARIANTS if invariant.scope is scope)

@@ -41,14 +41,11 @@ from mobstore.model.operations import (
     PutSupervisorAuthority,
 )
 from mobstore.model.values import MobId, PeerId, SupervisorAuthorityRecord, SupervisorPendingRotationRecord
-from mobstore.properties.invariants import INVARIANTS, Scope
+from mobstore.properties.invariants import Scope, of_scope
 from mobstore.properties.keys import SignedRequest, fresh_key, obeys, public_key_of, signed
 
 MOB: Final = "mob"
 _NOW: Final = 1_767_225_600_000_000_000
-
-_AUTHORITY_INVARIANTS: Final = tuple(each for each in INVARIANTS if each.scope is Scope.AUTHORITY)
-_AUTHORITY_STEP_INVARIANTS: Final = tuple(each for each in INVARIANTS if each.scope is Scope.AUTHORITY_STEP)
 
 
 class Network(Protocol):
@@ -388,11 +385,11 @@ class Exploration:
 
     def _judge_write(self, before: SupervisorAuthorityRecord | None, world: World) -> None:
         assert world.record is not None
-        for invariant in _AUTHORITY_INVARIANTS:
+        for invariant in of_scope(Scope.AUTHORITY):
             self._require(invariant.holds(world.record), f"the record breaks: {invariant.sentence}", world)
         if before is None:
             return
-        for invariant in _AUTHORITY_STEP_INVARIANTS:
+        for invariant in of_scope(Scope.AUTHORITY_STEP):
             self._require(invariant.holds(before, world.record), f"the write breaks: {invariant.sentence}", world)
         steps = [input for input in self._candidates(before, world.record) if _leads(before, input, world.record)]
         self._require(bool(steps), "the write is no step of the authority machine", world)

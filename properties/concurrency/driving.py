@@ -137,7 +137,7 @@ def _drive_threads(handles: Sequence[Stores], callers: Sequence[Caller]) -> list
         threading.Thread(target=work, args=(stores, caller, recorder.process(number)), daemon=True)
         for number, (stores, caller) in enumerate(zip(handles, callers, strict=True))
     ]
-    with _switching_often():
+    with switching_often():
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -148,7 +148,8 @@ def _drive_threads(handles: Sequence[Stores], callers: Sequence[Caller]) -> list
 
 
 @contextmanager
-def _switching_often() -> Iterator[None]:
+def switching_often() -> Iterator[None]:
+    """Let threads take turns every few bytecodes: by default a whole call fits between two turns."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH)
     try:

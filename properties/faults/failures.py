@@ -67,6 +67,15 @@ class Failures:
     unknown: int = 0
     harms: list[Harm] = attrs.field(factory=list)
 
+    def note(self, where: str, error: BaseException | str | None, verdict: str) -> None:
+        """Count a call that answered (no error) or erred, and what is wrong with that, if anything."""
+        self.tried += 1
+        self.answered += error is None
+        self.unknown += isinstance(error, OutcomeUnknown)
+        self.erred += error is not None and not isinstance(error, OutcomeUnknown)
+        if verdict:
+            self.harms.append(Harm(where, verdict))
+
 
 def fail_calls(storage: Storage, level: Level, seed: int) -> Iterator[Failures]:
     """Let the disk fail in every call: each is made on the state in which it succeeds."""
@@ -132,7 +141,7 @@ class _Trial:
             disk.arm(None)
             if failed:
                 where = _disk_failure(found.name, fault, failed[0])
-                self._note(found, where, error, self._verdict(disk, stores, error, self._error))
+                found.note(where, error, self._verdict(disk, stores, error, self._error))
         return reached
 
     def _interrupt(self, found: Failures, at: int, raised: BaseException) -> bool:
@@ -155,17 +164,8 @@ class _Trial:
             if reached:
                 where = f"{found.name}: {type(raised).__name__} at statement {at} ({sent[at].split(chr(10))[0]})"
                 kinds = self._error if isinstance(raised, sqlite3.Error) else (self._error, type(raised))
-                self._note(found, where, error, self._verdict(disk, stores, error, kinds))
+                found.note(where, error, self._verdict(disk, stores, error, kinds))
         return reached
-
-    @staticmethod
-    def _note(found: Failures, where: str, error: BaseException | str | None, verdict: str) -> None:
-        found.tried += 1
-        found.answered += error is None
-        found.unknown += isinstance(error, OutcomeUnknown)
-        found.erred += error is not None and not isinstance(error, OutcomeUnknown)
-        if verdict:
-            found.harms.append(Harm(where, verdict))
 
     def _make(self, stores: Stores) -> BaseException | str | None:
         """Make the call; return its error, or what is wrong with its answer."""
@@ -212,11 +212,16 @@ def _lock_in_the_way(disk: Disk) -> str:
     if disk.find(FILE) is None:
         return ""
     with mounted(disk) as uri, closing(sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)) as other:
-        try:
-            other.execute("BEGIN IMMEDIATE")
-            other.execute("ROLLBACK")
-        except sqlite3.OperationalError as error:
-            return f"a handle was left in a transaction: {error}"
+        return left_in_transaction(other)
+
+
+def left_in_transaction(other: sqlite3.Connection) -> str:
+    """Return that a handle keeps ``other`` from writing, if it does; ``other`` waits for nobody, in autocommit."""
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        return f"a handle was left in a transaction: {error}"
     return ""
 
 

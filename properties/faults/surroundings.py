@@ -34,7 +34,7 @@ from mobstore.backends._stores import Stores
 from mobstore.backends.sqlite import OutcomeUnknown
 from mobstore.model import Operation, ReadFailed, State, WriteFailed, step
 from mobstore.properties import smoke
-from mobstore.properties.faults.failures import Failures, Harm
+from mobstore.properties.faults.failures import Failures, Harm, left_in_transaction
 from mobstore.properties.faults.storage import READINGS, difference, expected_look, look
 from mobstore.properties.subject import ManualClock, outcome_of, same_outcome
 
@@ -188,7 +188,7 @@ class _Trial:
     def run(self, name: str, hazard: Hazard | None) -> Failures:
         """Make the call where ``hazard`` is; without one, in a child."""
         self.restore()
-        found = Failures(self._call.call, cause=name, tried=1)
+        found = Failures(self._call.call, cause=name)
         with self._open(self._path, clock=self._clock, busy_timeout=_WAIT) as stores:
             outcome_of(stores.events.latest_cursor)
             try:
@@ -196,11 +196,7 @@ class _Trial:
                 verdict = self._verdict(stores, error)
             except AssertionError as broken:
                 error, verdict = None, str(broken)
-        found.unknown += isinstance(error, OutcomeUnknown)
-        found.answered += error is None
-        found.erred += error is not None and not isinstance(error, OutcomeUnknown)
-        if verdict:
-            found.harms.append(Harm(f"{self._call.call}: {name}", verdict))
+        found.note(f"{self._call.call}: {name}", error, verdict)
         return found
 
     def _spoiled(self, stores: Stores, hazard: Hazard) -> BaseException | None:
@@ -254,11 +250,9 @@ class _Trial:
         if not any(all(map(same_outcome, seen, expected)) for expected in looks):
             return f"({error or 'answered'}) another handle sees another state"
         with closing(sqlite3.connect(self._path, timeout=0, isolation_level=None)) as connection:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                connection.execute("ROLLBACK")
-            except sqlite3.OperationalError as busy:
-                return f"a handle was left in a transaction: {busy}"
+            locked = left_in_transaction(connection)
+        if locked:
+            return locked
         found = look(stores)
         wrong = [difference(found, expected) for expected in looks]
         return "" if not all(wrong) else f"({error or 'answered'}) through the same handle {wrong[0]}"

@@ -30,19 +30,15 @@ from mobstore.model.values import (
     StepStatus,
 )
 from mobstore.model.wrappers import Cell
-from mobstore.properties.invariants import INVARIANTS, Invariant, Scope
+from mobstore.properties.invariants import Invariant, Scope, of_scope
 from mobstore.properties.workflows.coverage import Coverage
 
 _OF_MACHINE: Final[Mapping[Cell, str]] = {Cell.FLOW_STATE: "RUN", Cell.FRAME: "FRAME", Cell.LOOP: "LOOP"}
 
 
-def _of(scope: Scope) -> tuple[Invariant, ...]:
-    return tuple(invariant for invariant in INVARIANTS if invariant.scope is scope)
-
-
-_STATE: Final = {cell: _of(Scope[name]) for cell, name in _OF_MACHINE.items()}
-_STEP: Final = {cell: _of(Scope[f"{name}_STEP"]) for cell, name in _OF_MACHINE.items()}
-_RUN: Final = _of(Scope.COMPOSITION)
+_STATE: Final = {cell: of_scope(Scope[name]) for cell, name in _OF_MACHINE.items()}
+_STEP: Final = {cell: of_scope(Scope[f"{name}_STEP"]) for cell, name in _OF_MACHINE.items()}
+_RUN: Final = of_scope(Scope.COMPOSITION)
 
 
 class Violation(AssertionError):

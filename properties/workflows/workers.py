@@ -37,7 +37,7 @@ from mobstore.model.callers.requests import (
     ReadClock,
     Request,
 )
-from mobstore.properties.invariants import INVARIANTS, Scope
+from mobstore.properties.invariants import Scope, of_scope
 from mobstore.properties.workflows.large import large
 from mobstore.properties.workflows.scenarios import MOB_ID, PARAMS, RUN_ID, Scenario, end_of
 
@@ -188,11 +188,7 @@ def problems_of(run: MobRun | None, expected: dict[str, Any]) -> tuple[str, ...]
     if run is None:
         return ("there is no run",)
     other = (f"another {part}" for part, value in end_of(run).items() if value != expected[part])
-    broken = (
-        invariant.name
-        for invariant in INVARIANTS
-        if invariant.scope is Scope.COMPOSITION and not invariant.holds(run)
-    )
+    broken = (invariant.name for invariant in of_scope(Scope.COMPOSITION) if not invariant.holds(run))
     return (*other, *map(str, partings(run)), *broken)
 
 

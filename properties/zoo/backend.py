@@ -18,7 +18,7 @@ from mobstore.backends.memory import MemoryEngine
 from mobstore.backends.sqlite import HANDLERS as SQLITE_HANDLERS
 from mobstore.backends.sqlite import Handler as SqliteHandler
 from mobstore.backends.sqlite import SqliteEngine
-from mobstore.model import Operation
+from mobstore.model import Internal, MobStoreError, Operation
 from mobstore.model.step import HANDLERS, Handler
 from mobstore.properties.subject import Factory
 
@@ -104,6 +104,17 @@ class BrokenOnSqlite:
         if self._scratch is not None:
             shutil.rmtree(self._scratch)
             self._scratch = None
+
+
+class ErrorsFlattened:
+    """Stands before an engine in the order of its classes: every error is one of one kind."""
+
+    def execute(self, operation: Operation[Any]) -> Any:
+        """Do the call."""
+        try:
+            return super().execute(operation)  # type: ignore[misc]
+        except MobStoreError as error:
+            raise Internal(str(error)) from error
 
 
 def in_memory(

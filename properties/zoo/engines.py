@@ -12,9 +12,9 @@ from typing import Any, Final, TypeAlias
 from mobstore.backends._base import Clock, Engine, Subscription
 from mobstore.backends._stores import Stores
 from mobstore.backends.memory import MemoryEngine
-from mobstore.model import Internal, MobEvent, MobStoreError, Operation, Serialization, WriteFailed, to_text
+from mobstore.model import MobEvent, MobStoreError, Operation, Serialization, WriteFailed, to_text
 from mobstore.model import operations as ops
-from mobstore.properties.zoo.backend import BrokenBackend, BrokenInMemory, Kind, in_memory
+from mobstore.properties.zoo.backend import BrokenBackend, BrokenInMemory, ErrorsFlattened, Kind, in_memory
 
 BACKENDS: Final[list[BrokenBackend]] = []
 """The broken backends."""
@@ -35,13 +35,8 @@ class _TimeReadOnce(MemoryEngine):
         super().__init__(lambda: now, handlers)
 
 
-class _ErrorsFlattened(MemoryEngine):
-    def execute(self, operation: Operation[Any]) -> Any:
-        """Make every error one of one kind."""
-        try:
-            return super().execute(operation)
-        except MobStoreError as error:
-            raise Internal(str(error)) from error
+class _ErrorsFlattened(ErrorsFlattened, MemoryEngine):
+    """In memory."""
 
 
 class _ErrorsSwallowed(MemoryEngine):

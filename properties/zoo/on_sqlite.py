@@ -18,9 +18,9 @@ from mobstore.backends.sqlite import _documents as documents
 from mobstore.backends.sqlite import _events as events
 from mobstore.backends.sqlite._errors import is_busy
 from mobstore.backends.sqlite._session import BEGIN_WRITE, COMMIT, Body, Session
-from mobstore.model import Internal, MobEvent, MobStoreError, Operation, ReadFailed, WriteFailed, to_text
+from mobstore.model import MobEvent, MobStoreError, Operation, ReadFailed, WriteFailed, to_text
 from mobstore.model import operations as ops
-from mobstore.properties.zoo.backend import BrokenBackend, SqliteHandlers, on_sqlite
+from mobstore.properties.zoo.backend import BrokenBackend, ErrorsFlattened, SqliteHandlers, on_sqlite
 
 BACKENDS: Final[list[BrokenBackend]] = []
 """The broken backends."""
@@ -424,13 +424,8 @@ _add(
 # --- engines ----------------------------------------------------------------------------------------------------
 
 
-class _ErrorsFlattened(SqliteEngine):
-    def execute(self, operation: Operation[Any]) -> Any:
-        """Make every error one of one kind."""
-        try:
-            return super().execute(operation)
-        except MobStoreError as error:
-            raise Internal(str(error)) from error
+class _ErrorsFlattened(ErrorsFlattened, SqliteEngine):
+    """On SQLite."""
 
 
 class _UncheckedNumbers(SqliteEngine):

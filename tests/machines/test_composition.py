@@ -35,7 +35,7 @@ from mobstore.model.values import (
     RunPhase,
     StepStatus,
 )
-from mobstore.properties.invariants import INVARIANTS, Scope
+from mobstore.properties.invariants import Scope, of_scope
 
 ROOT = "root"
 GRAPH = {
@@ -330,7 +330,7 @@ class Caller:
             yield name, self.now
 
 
-COMPOSED = [invariant for invariant in INVARIANTS if invariant.scope is Scope.COMPOSITION]
+COMPOSED = of_scope(Scope.COMPOSITION)
 CALLERS = 60
 
 
@@ -371,16 +371,12 @@ def test_catches_its_broken_machine(invariant):
 
 def test_the_parts_of_a_composed_run_keep_their_own_invariants():
     """What holds of one machine holds of its states in a run, too."""
-    of_state = {
-        scope: [item for item in INVARIANTS if item.scope is scope]
-        for scope in (Scope.RUN, Scope.FRAME, Scope.LOOP)
-    }
     for _, run in commits()[::7]:
         parts = [(Scope.RUN, run.flow_state)]
         parts += [(Scope.FRAME, held.kernel_state) for held in run.frames.values()]
         parts += [(Scope.LOOP, held.kernel_state) for held in run.loops.values()]
         for scope, state in parts:
-            assert all(item.holds(state) for item in of_state[scope]), scope
+            assert all(item.holds(state) for item in of_scope(scope)), scope
 
 
 # --- The authority log ---------------------------------------------------------------------------------------
