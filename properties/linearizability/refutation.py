@@ -30,7 +30,9 @@ def outcome_differs(model: Model, history: History, row: int, state: Any) -> boo
 def certain_rows(facts: Facts, rows: Sequence[int], *, exact: bool) -> set[int]:
     """Return the calls that certainly happened.
 
-    They are those of known outcome, and those that alone can have written what one of them saw.
+    They are those of known outcome, and those that alone can have written what one of them saw.  Of several that
+    expect and write the same, the one that was invoked first stands for whichever it was: with ``exact``, where the
+    cells are all that there is of a state, or nothing else is asked.
     """
     place = {row: number for number, row in enumerate(rows)}
     writers: dict[tuple[Hashable, Any], list[int]] = {}
@@ -61,6 +63,7 @@ class Values:
 
     def __init__(self, facts: Facts, rows: Sequence[int], cell: Hashable, *, exact: bool) -> None:
         self.certain = certain_rows(facts, rows, exact=exact)
+        self._told = certain_rows(facts, rows, exact=True)
         several = facts.cells is not None
         self.kind = dict(zip(rows, facts.kinds, strict=True))
         self.expects: dict[int, Any] = {}
@@ -71,6 +74,10 @@ class Values:
             if kind >= Kind.CHANGE and (not several or cell in written):
                 self.writes[row] = written[cell] if several else written
         self.initial = facts.initial[cell] if several else facts.initial
+
+    def told(self, *rows: int) -> bool:
+        """Whether calls certainly happened, as far as cells tell."""
+        return self._told.issuperset(rows)
 
     def before(self) -> dict[Any, Any]:
         """The one value that each written value replaces (`BLIND`: any).
@@ -100,7 +107,7 @@ class Values:
         if proof.kind == "double success":
             self.before()
         wanted = [self.expects[row] for row in proof.rows]
-        if not set(proof.rows) <= self.certain:
+        if not self.told(*proof.rows):
             return "a call of the proof may not have happened"
         if proof.kind == "phantom":
             written = any(new == wanted[0] != self.expects.get(row, BLIND) for row, new in self.writes.items())
@@ -218,7 +225,7 @@ class Edges:
 
     def _ordered(self, edge: Edge, values: Values, at: dict[Any, tuple[Any, int]]) -> bool:
         """A writer comes before the readers and writers of later values, a reader before the writers."""
-        if not ({edge.earlier, edge.later} <= values.certain):
+        if not values.told(edge.earlier, edge.later):
             return False
         changes = edge.later in values.writes and values.writes[edge.later] != values.expects.get(edge.later, BLIND)
         wrote = edge.earlier in values.writes and values.writes[edge.earlier] != values.expects.get(
