@@ -158,7 +158,8 @@ class Edges:
             self._known.add((edge.earlier, edge.later))
         if any(self._precedes(edge.later, edge.earlier) for edge in proof.edges):
             return None
-        return None if self._mixed(proof.edges) else "the edges close no cycle"
+        mixed = proof.kind == "overlap" and self._mixed(proof.edges)
+        return None if mixed else "the edges close no cycle"
 
     def _unexpected(self, row: int, cell: Hashable) -> bool:
         """Whether the state before a change of the chain has not all that it expects."""
