@@ -63,7 +63,7 @@ class Values:
 
     def __init__(self, facts: Facts, rows: Sequence[int], cell: Hashable, *, exact: bool) -> None:
         self.certain = certain_rows(facts, rows, exact=exact)
-        self._told = certain_rows(facts, rows, exact=True)
+        self._told = self.certain if exact else certain_rows(facts, rows, exact=True)
         several = facts.cells is not None
         self.kind = dict(zip(rows, facts.kinds, strict=True))
         self.expects: dict[int, Any] = {}
