@@ -146,7 +146,7 @@ class Comparison:
         self.capabilities = capabilities_of(factory)
         self._reference = Reference(self.clock, self.capabilities)
         self._steps: list[Step] = []
-        self._last = "opening"
+        self._last = ""
 
     @property
     def state(self) -> State:
@@ -161,12 +161,16 @@ class Comparison:
     def call(self, operation: Operation[Any]) -> Outcome:
         """Make a call on both and compare."""
         before = self.state
-        self._last = operation.call
+        step = operation.call
+        if operation.reads:
+            step = f"{self._last}, seen by {step}" if self._last else step
+        else:
+            self._last = operation.call
         expected, answered = self._both(operation)
         changed = "answered" if self.state is before else "changed"
         self.reached[operation.call, expected.kind or changed] += 1
         self._steps.append((operation, expected))
-        self._compare(expected, answered, operation.call)
+        self._compare(expected, answered, step)
         return expected
 
     def _both(self, operation: Operation[Any]) -> tuple[Outcome, Outcome]:
@@ -190,7 +194,7 @@ class Comparison:
             expected, answered = self._both(operation)
             if not same_outcome(expected, answered):
                 self._steps.append((operation, expected))
-                self._compare(expected, answered, f"{self._last}, seen by {operation.call}")
+                self._compare(expected, answered, f"{self._last or 'opening'}, seen by {operation.call}")
 
     def reopen(self) -> None:
         """Drop the backend's handles and open the storage again."""

@@ -323,6 +323,15 @@ def capabilities_of(factory: Factory) -> Capabilities:
     return declared
 
 
+def declared_by(make: Callable[[], Factory]) -> Capabilities:
+    """Return what the factories that are made declare; raises what `capabilities_of` does."""
+    factory = make()
+    try:
+        return capabilities_of(factory)
+    finally:
+        factory.destroy()
+
+
 def same_value(left: Any, right: Any) -> bool:
     """Whether two answers are the same value of the same type: ``1`` is neither ``True`` nor ``1.0``."""
     if isinstance(left, (tuple, list)) and isinstance(right, (tuple, list)):

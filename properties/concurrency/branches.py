@@ -61,6 +61,12 @@ class Failure:
             return "unknown: " + ", ".join(str(each.bound) for each in self.verdict.objects if each.bound)
         return in_short(found.proof)
 
+    @property
+    def step(self) -> str:
+        """The calls whose answers no order explains."""
+        found = self.verdict.first_failure
+        return "" if found is None or found.proof is None else called(self.history, found.proof)
+
     def table(self) -> str:
         """Return the history, a column for each caller, time from top to bottom."""
         return f"{self.reason}\n{timeline(self.history)}"
@@ -94,6 +100,11 @@ def timeline(history: History) -> str:
         else:
             columns.add(column, f"-> {columns.answer(history.answer[row]) if known else 'nobody knows'}")
     return str(columns)
+
+
+def called(history: History, proof: Proof) -> str:
+    """Return the names of the calls that a proof is about."""
+    return ", ".join(dict.fromkeys(history.f[row] for row in proof.rows))
 
 
 def in_short(proof: Proof) -> str:
