@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``mobstore check``."""
     parser.add_argument(
         "backend",
-        help="memory, sqlite, sqlite:PATH (where its files are made), package.module:factory, or exec:COMMAND",
+        help="memory, sqlite (in memory, if files can be), sqlite:PATH (where its files are made), "
+        "package.module:factory, or exec:COMMAND",
     )
     parser.add_argument("--profile", choices=PROFILES, default="ci", help="how much is tried (default: ci)")
     parser.add_argument("--seed", type=int, help="what is generated (default: drawn, and printed)")

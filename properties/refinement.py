@@ -265,6 +265,10 @@ _BEGINNINGS: Final = ((), (_FULL,), (_EMPTY,), (_FULL, pools.RUNS[1]), (_FULL, p
 """Runs to begin with; the simplest beginning first, for that is what shrinking moves to."""
 
 
+_AGAIN: Final = 2
+"""How often to look, and to open again, where no call was made in between."""
+
+
 class Refinement(RuleBasedStateMachine):
     """A state machine over one rule group; `refinement` makes the subclasses."""
 
@@ -276,6 +280,7 @@ class Refinement(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.comparison = Comparison(type(self).make(), self.source, self.reached)
+        self.since_call: Counter[str] = Counter()
 
     @initialize(runs=st.sampled_from(_BEGINNINGS))
     def begin(self, runs: tuple[MobRun, ...]) -> None:
@@ -292,13 +297,20 @@ class Refinement(RuleBasedStateMachine):
     @rule()
     def observe(self) -> None:
         """Look at everything: a call may have changed what it is not about."""
-        self.comparison.observe(self.store)
+        if self._may_show("what is there"):
+            self.comparison.observe(self.store)
 
     @rule()
     def reopen(self) -> None:
         """Open the storage again: what was answered is still there."""
-        self.comparison.reopen()
-        self.comparison.observe(self.store)
+        if self._may_show("what is there when it is opened again"):
+            self.comparison.reopen()
+            self.comparison.observe(self.store)
+
+    def _may_show(self, what: str) -> bool:
+        """Whether to do what was done at most once since the last call: Hypothesis may draw a rule many times."""
+        self.since_call[what] += 1
+        return self.since_call[what] <= _AGAIN
 
     def teardown(self) -> None:
         """Remove the storage."""
@@ -308,6 +320,7 @@ class Refinement(RuleBasedStateMachine):
 def _rule_of(kind: Kind) -> Any:
     def call(self: Refinement, data: st.DataObject) -> None:
         operation = draw_operation(data.draw, kind, self.comparison.state)
+        self.since_call.clear()
         self.comparison.call(operation)
         self.comparison.observe_near(operation)
 
