@@ -14,7 +14,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -76,6 +76,16 @@ IN_MEMORY: Final = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else Non
 """Where files cost least, if there is such a place: none has to outlive the machine, and no disk is waited for."""
 
 
+def removed(directory: Path) -> None:
+    """Remove a directory with all that is in it.
+
+    A thread that ends closes its connection, even after the engine was closed, and SQLite removes files as it does.
+    """
+    while directory.exists():
+        with suppress(FileNotFoundError):
+            shutil.rmtree(directory)
+
+
 class SqliteFactory:
     """The SQLite backend on a new file, in a new directory below ``place``.
 
@@ -110,7 +120,7 @@ class SqliteFactory:
                 if (file := left / f"{self._file}{suffix}").exists():
                     shutil.copy(file, self._scratch)
             self._close()
-            shutil.rmtree(left)
+            removed(left)
 
     @property
     def storages(self) -> tuple[Any, ...]:
@@ -127,7 +137,7 @@ class SqliteFactory:
         """Close the handles and delete the file."""
         self._close()
         if self._scratch is not None:
-            shutil.rmtree(self._scratch)
+            removed(self._scratch)
             self._scratch = None
 
     def _close(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from mobstore.backends.sqlite import Handler as SqliteHandler
 from mobstore.backends.sqlite import SqliteEngine
 from mobstore.model import Internal, MobStoreError, Operation
 from mobstore.model.step import HANDLERS, Handler
-from mobstore.properties.subject import IN_MEMORY, Factory
+from mobstore.properties.subject import IN_MEMORY, Factory, removed
 
 Handlers: TypeAlias = Mapping[type[Operation[Any]], Handler]
 SqliteHandlers: TypeAlias = Mapping[type[Operation[Any]], SqliteHandler]
@@ -98,7 +97,7 @@ class BrokenOnSqlite:
         while self._open:
             self._open.pop().close()
         if self._scratch is not None:
-            shutil.rmtree(self._scratch)
+            removed(self._scratch)
             self._scratch = None
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mobstore.properties import cli, report
+from mobstore.properties import cli, report, subject
 from mobstore.properties.chapter import Context, Result, Verdict
 from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.refinement import Profile
@@ -60,6 +60,22 @@ def test_what_is_lost_on_reopening_is_noticed():
     assert result.verdict is Verdict.FAILED
     assert "stores.reopen()" in result.counterexample
     assert result.length <= 3
+
+
+def test_a_file_that_vanishes_while_its_directory_is_removed_is_no_failure(tmp_path, monkeypatch):
+    """SQLite removes what it keeps beside a file when the last connection is closed, by a thread that ends perhaps."""
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "stores.db-wal").touch()
+    rmtree = subject.shutil.rmtree
+
+    def vanishing(directory):
+        monkeypatch.setattr(subject.shutil, "rmtree", rmtree)
+        raise FileNotFoundError("stores.db-wal")
+
+    monkeypatch.setattr(subject.shutil, "rmtree", vanishing)
+    subject.removed(place)
+    assert not place.exists()
 
 
 def test_a_backend_that_raises_anything_else_fails():
