@@ -63,7 +63,7 @@ def test_what_is_lost_on_reopening_is_noticed():
 
 
 def test_a_file_that_vanishes_while_its_directory_is_removed_is_no_failure(tmp_path, monkeypatch):
-    """SQLite removes what it keeps beside a file when the last connection is closed, by a thread that ends perhaps."""
+    """SQLite removes what it keeps beside a file when the last connection closes, of a thread that ends, say."""
     place = tmp_path / "place"
     place.mkdir()
     (place / "stores.db-wal").touch()
