@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -394,8 +395,9 @@ def factory_of(name: str) -> Callable[[], Factory]:
 
     Args:
         name: ``memory``, ``sqlite``, ``sqlite:PATH`` (where its files are made: a directory, or a file that does
-            not exist), ``package.module:factory``, a callable that returns a `Factory`, or ``exec:COMMAND``, a
-            program that speaks the protocol of the wire.
+            not exist), ``package.module:factory``, a callable that returns a `Factory`, of a module that is
+            installed or in the working directory, or ``exec:COMMAND``, a program that speaks the protocol of the
+            wire.
 
     Raises:
         UnknownBackend: there is no such backend.
@@ -407,6 +409,10 @@ def factory_of(name: str) -> Callable[[], Factory]:
         return functools.partial(SqliteFactory, _place(Path(where))) if where else SqliteFactory
     if kind == "exec":
         return _program(where)
+    here = str(Path.cwd())
+    if here not in sys.path:
+        # A program that pip installs looks for modules beside itself, and not where its user is.
+        sys.path.insert(0, here)
     try:
         made: Callable[[], Factory] = getattr(importlib.import_module(kind), where)
     except (ImportError, AttributeError, ValueError) as error:
