@@ -364,6 +364,9 @@ def _has_failed(step: t.Term) -> t.Term:
     return _status(_s, step).eq(StepStatus.FAILED)
 
 
+_FAILED_STEPS: Final = t.count(_s.step_status, _has_failed)
+
+
 def _some_step_became(status: StepStatus) -> t.Term:
     return t.exists(
         _run.after.step_status,
@@ -471,8 +474,8 @@ _RUN_INVARIANTS: Final = (
         "failures-are-counted",
         "As many failures were counted as steps failed.",
         Scope.RUN,
-        (_s.failure_count > 0) | t.exists(_s.step_status, _has_failed),
-        _s.failure_count.eq(t.count(_s.step_status, _has_failed)),
+        (_s.failure_count > 0) | (_FAILED_STEPS > 0),
+        _s.failure_count.eq(_FAILED_STEPS),
         _FAILED,
         without_update(RUN, "FailStep", "failure_count"),
     ),

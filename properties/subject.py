@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import re
 import shlex
 import shutil
@@ -70,12 +71,17 @@ class MemoryFactory:
         self._stores = None
 
 
+_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - directories below it are made by `mkdtemp`
+IN_MEMORY: Final = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else None
+"""Where files cost least, if there is such a place: none has to outlive the machine, and no disk is waited for."""
+
+
 class SqliteFactory:
     """The SQLite backend on a new file, in a new directory below ``place``.
 
     Args:
-        place: a directory, or the path of a file that does not exist, whose name is then used (the default: the
-            system's temporary directory).
+        place: a directory, or the path of a file that does not exist, whose name is then used (the default: a file
+            system in memory where there is one, else the system's temporary directory).
     """
 
     name = "sqlite"
@@ -83,7 +89,7 @@ class SqliteFactory:
 
     def __init__(self, place: Path | None = None) -> None:
         directory = place is None or place.is_dir()
-        self._directory = place if directory or place is None else place.parent
+        self._directory = IN_MEMORY if place is None else place if directory else place.parent
         self._file = "stores.db" if directory or place is None else place.name
         self._scratch: Path | None = None
         self._open: list[Stores] = []
@@ -315,6 +321,15 @@ def capabilities_of(factory: Factory) -> Capabilities:
         msg = f"{factory.name}: capabilities is a {type(declared).__name__}, and no Capabilities"
         raise TypeError(msg)
     return declared
+
+
+def declared_by(make: Callable[[], Factory]) -> Capabilities:
+    """Return what the factories that are made declare; raises what `capabilities_of` does."""
+    factory = make()
+    try:
+        return capabilities_of(factory)
+    finally:
+        factory.destroy()
 
 
 def same_value(left: Any, right: Any) -> bool:

@@ -10,19 +10,23 @@ A `Translation` sees ids in one of two ways:
 
 - *unbounded* (no universe): ids are an uninterpreted sort, so there may be any number of steps, nodes, frames;
   quantifiers stay quantifiers.  A filtered sequence and a fixpoint become fresh functions, with axioms that
-  leave only one meaning for them (``axioms``).  `Sum` has no such axioms, nor has `Size` of a set or map, but
-  where it is compared with 0, or that of a sequence's items with its own: `Unbounded` is raised.
+  leave only one meaning for them (``axioms``).  A `Sum` over a set or a map becomes a number of which is known how
+  it differs from the same sum over another collection, where the two differ at one `named` key or nowhere.  A sum
+  over a sequence has no axioms, nor has `Size` of a set or map, but where it is compared with 0, or that of a
+  sequence's items with its own: `Unbounded` is raised.
 - *bounded* (a universe): ids are the values given and sequences no longer than ``length``; every quantifier,
   filter and fixpoint is unrolled, and a formula of constants folds to its value.
 
-The axioms are conservative: for finite collections they can always be met, so adding them proves nothing that
-does not hold.  A symbol that `fresh` makes may stand for an infinite set or map, which no record can be: a
-proof is not weakened by that, but a countermodel has to be confirmed in Python (`read`).
+The axioms are conservative: for finite collections (those of sums: of fewer than 2**32 items) they can always be
+met, so adding them proves nothing that does not hold.  A symbol that `fresh` makes may stand for an infinite set
+or map, which no record can be: a proof is not weakened by that, but a countermodel has to be confirmed in Python
+(`read`).
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import z3  # type: ignore[import-untyped]
@@ -103,12 +107,60 @@ class _Invented:
     origin: Callable[[Expr], Expr]
 
 
+@attrs.frozen(eq=False)
+class _Counted:
+    """What was invented for a sum: ``size``, of what ``number`` says of ``item``, a variable."""
+
+    term: t.Sum
+    scope: tuple[Expr, ...]
+    size: Expr
+    item: Expr
+    number: Expr
+
+    def at(self, item: Expr) -> Expr:
+        """Return the number of an item."""
+        return z3.substitute(self.number, (self.item, item))
+
+
+_GREATEST: Final = Natural(32).maximum
+"""A sum is no more: nothing that is counted has more items."""
+
+
 class Translation(Encoding):
     """An encoding of terms and transitions; see the module's text for the two kinds."""
 
     def __init__(self, universe: Mapping[str, Iterable[Any]] | None = None, length: int = 0) -> None:
         super().__init__(universe, length)
         self._filters: list[_Invented] = []
+        self._sums: list[_Counted] = []
+        self._named: dict[int, Expr] = {}
+
+    def name(self, key: Expr) -> None:
+        """Note a key at which collections may differ whose sums are compared."""
+        self._named[key.get_id()] = key
+
+    @property
+    def axioms(self) -> tuple[Expr, ...]:
+        """What is assumed, with what is known of sums."""
+        pairs = itertools.combinations(self._sums, 2)
+        compared = (self._differ(one, other) for one, other in pairs if one.term == other.term)
+        return (*super().axioms, *itertools.chain.from_iterable(compared))
+
+    def _differ(self, one: _Counted, other: _Counted) -> Iterator[Expr]:
+        """Iterate over how far two sums differ, where their items do so nowhere, or at one key that was named."""
+        there = attrs.evolve(
+            other,
+            size=z3.substitute(other.size, *zip(other.scope, one.scope, strict=True)),
+            number=z3.substitute(other.number, *zip(other.scope, one.scope, strict=True)),
+        )
+        keys = [key for key in self._named.values() if key.sort() == one.item.sort()]
+        for key in (None, *keys):
+            with binding(one.item.sort(), above=one.scope) as (item,):
+                differs = neg(same(one.at(item), there.at(item)))
+                elsewhere = z3.Exists([item], differs if key is None else conj(item != key, differs))
+            by = z3.IntVal(0) if key is None else one.at(key) - there.at(key)
+            patterns = [*_patterns(one.size), *_patterns(there.size)]
+            yield for_all(one.scope, disj(elsewhere, one.size - there.size == by), patterns)
 
     def translate(self, term: t.Term, names: Mapping[str, Symbol]) -> Symbol:
         """Return the symbol of a term whose variables stand for ``names``."""
@@ -332,6 +384,8 @@ class Translation(Encoding):
     @_term.register
     def _store(self, term: t.Store, environment: _Environment) -> Symbol:
         symbol, key = self._term(term.map, environment), self._term(term.key, environment)
+        if not any(True for _ in bound_in(key)):
+            self.name(key)
         value = self._term(term.value, environment)
         return Table(
             remembered(lambda each: disj(same(each, key), symbol.has(each))),
@@ -363,7 +417,10 @@ class Translation(Encoding):
 
     @_term.register
     def _sum(self, term: t.Sum, environment: _Environment) -> Symbol:
-        items = self._flagged(self._term(term.collection, environment), t.item_sort(term.collection))
+        symbol, sort = self._term(term.collection, environment), t.item_sort(term.collection)
+        if not isinstance(symbol, Row) and self.elements(sort) is None:
+            return self._invented_sum(term, symbol, sort, environment)
+        items = self._flagged(symbol, sort)
         numbers = [
             ite(there, self._term(term.value, environment.bind(term.var, item)), z3.IntVal(0))
             for there, item in items
@@ -372,14 +429,25 @@ class Translation(Encoding):
 
     def _flagged(self, symbol: Symbol, sort: Sort) -> list[tuple[Expr, Symbol]]:
         """Return every item that a collection may have, each with whether it has it."""
-        elements = self.elements(sort)
-        if isinstance(symbol, Row) and symbol.bound is not None:
-            places = [z3.IntVal(place) for place in range(symbol.bound)]
-            return [(below(place, symbol.length()), symbol.at(place)) for place in places]
-        if isinstance(symbol, Row) or elements is None:
-            msg = "a sum over a collection that has no bound"
+        if not isinstance(symbol, Row):
+            return [(symbol.has(each), each) for each in self.elements(sort) or ()]
+        if symbol.bound is None:
+            msg = "a sum over a sequence that has no bound"
             raise Unbounded(msg)
-        return [(symbol.has(each), each) for each in elements]
+        places = [z3.IntVal(place) for place in range(symbol.bound)]
+        return [(below(place, symbol.length()), symbol.at(place)) for place in places]
+
+    def _invented_sum(self, term: t.Sum, symbol: Members | Table, sort: Sort, environment: _Environment) -> Expr:
+        with binding(self.z3_sort(sort), above=environment.scope) as (item,), self.guarding(on=False):
+            value = self._term(term.value, environment.bind(term.var, item))
+            number = ite(symbol.has(item), value, z3.IntVal(0))
+        if z3.is_int_value(number) and number.as_long() == 0:
+            size = number
+        else:
+            size = self.invent("sum", environment.scope, z3.IntSort())()
+            self.assume(for_all(environment.scope, conj(size >= 0, size <= _GREATEST), _patterns(size)))
+        self._sums.append(_Counted(term, environment.scope, size, item, number))
+        return size
 
     @_term.register
     def _fix(self, term: t.Fixpoint, environment: _Environment) -> Symbol:
@@ -532,6 +600,11 @@ class Translation(Encoding):
                 for_all((*scope, key), implies(meant, stays_open), patterns),
             )
         return now
+
+
+def _patterns(size: Expr) -> list[Expr]:
+    """Return where a solver that looks for values finds those of a sum: where it speaks of it."""
+    return [size] if size.num_args() else []
 
 
 def _never(_key: Expr) -> Expr:

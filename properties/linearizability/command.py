@@ -6,6 +6,7 @@ Exit codes: 0 linearizable, 1 not linearizable, 2 unknown (a limit was reached, 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -83,6 +84,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="hold the checker to brute force on N random histories of each kind instead",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the random histories (default: 0)")
+    parser.add_argument(
+        "--jobs",
+        type=_positive(int),
+        default=os.cpu_count() or 1,
+        help="processes that decide random histories (default: one a core)",
+    )
     default = Limit()
     parser.add_argument(
         "--seconds",
@@ -121,7 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
         print("mobstore history: give either files or --self-check", file=sys.stderr)
         return 2
     if arguments.self_check:
-        return _self_check(arguments.self_check, arguments.seed, as_json=arguments.json)
+        return _self_check(arguments.self_check, arguments.seed, arguments.jobs, as_json=arguments.json)
     model = MODELS[arguments.model]()
     limit = Limit(arguments.seconds, arguments.configurations, arguments.megabytes << 20)
     try:
@@ -156,8 +163,8 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_CODES[found.verdict.answer]
 
 
-def _self_check(number: int, seed: int, *, as_json: bool) -> int:
-    found = trial.try_checker(seed, number, progress=True)
+def _self_check(number: int, seed: int, jobs: int, *, as_json: bool) -> int:
+    found = trial.try_checker(seed, number, jobs, progress=True)
     agreed = sum(found.histories.values())
     if as_json:
         told = {

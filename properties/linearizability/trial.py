@@ -7,11 +7,13 @@ algorithms must agree on it with each other, and with how it was drawn when noth
 
 from __future__ import annotations
 
+import multiprocessing
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -29,7 +31,11 @@ from mobstore.properties.linearizability.models import Model
 from mobstore.properties.linearizability.random_histories import KINDS, Shape, draw_history
 from mobstore.properties.linearizability.verdict import Answer, Limit, LimitReached, Watch
 
-_EVERY: Final = 1000
+Part: TypeAlias = tuple[int, str, range]
+"""A seed, a kind of histories, and which of them."""
+
+_TOGETHER: Final = 250
+"""Histories that a process is given at once."""
 _LARGER: Final = 8
 _LIMIT: Final = Limit(seconds=1.0, configurations=5000)
 """For larger histories: what is not decided within it is not compared."""
@@ -72,6 +78,13 @@ class Trial:
     decided: Counter[tuple[str, bool]] = attrs.field(factory=Counter)
     disagreement: Disagreement | None = None
 
+    def take(self, other: Trial) -> None:
+        """Count what another part of the trial came to."""
+        self.histories.update(other.histories)
+        self.larger += other.larger
+        self.decided.update(other.decided)
+        self.disagreement = self.disagreement or other.disagreement
+
 
 def shape(rng: random.Random, *, larger: bool = False) -> Shape:
     """Return the shape of a small history, which brute force can decide, or of one that is larger."""
@@ -101,23 +114,56 @@ def _drawn(kind: str, seed: int, number: int, *, larger: bool) -> tuple[Model, H
     return model, draw_history(rng, model, draw, chosen), chosen
 
 
-def try_checker(seed: int, number: int, *, progress: bool = False) -> Trial:
-    """Let everything decide ``number`` random histories of each kind, until two disagree."""
+def try_checker(seed: int, number: int, jobs: int = 1, *, progress: bool = False) -> Trial:
+    """Let everything decide ``number`` random histories of each kind, until two disagree.
+
+    Args:
+        seed: of the histories; which they are does not depend on ``jobs``.
+        number: of each kind.
+        jobs: processes.
+        progress: whether a terminal is told how far it is.
+    """
+    parts = [
+        (seed, kind, range(start, min(start + _TOGETHER, number)))
+        for kind in KINDS
+        for start in range(0, number, _TOGETHER)
+    ]
     trial = Trial()
-    for kind in KINDS:
-        for each in range(number):
-            larger = each % _LARGER == _LARGER - 1
-            model, history, drawn_as = _drawn(kind, seed, each, larger=larger)
-            wrong = compare(model, history, trial.decided, good=larger and not drawn_as.lies, brute=not larger)
-            if wrong is not None:
-                trial.disagreement = Disagreement(kind, each, wrong, history)
-                return trial
-            trial.histories[kind] += 1
-            trial.larger += larger
-            if progress and not (each + 1) % _EVERY and sys.stderr.isatty():
-                print(f"\r{kind}: {each + 1:,} of {number:,}\033[K", end="", file=sys.stderr, flush=True)
+    for each, (_, kind, numbers) in zip(_tried(parts, jobs), parts, strict=False):
+        trial.take(each)
+        if progress and sys.stderr.isatty():
+            print(f"\r{kind}: {numbers.stop:,} of {number:,}\033[K", end="", file=sys.stderr, flush=True)
+        if trial.disagreement is not None:
+            break
     if progress and sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr, flush=True)
+    return trial
+
+
+def _tried(parts: Sequence[Part], jobs: int) -> Iterator[Trial]:
+    """Yield what each part came to, in their order; parts that nobody asks for any more are not begun."""
+    if jobs == 1:
+        yield from map(_try_part, parts)
+        return
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        try:
+            yield from pool.map(_try_part, parts)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _try_part(part: Part) -> Trial:
+    seed, kind, numbers = part
+    trial = Trial()
+    for each in numbers:
+        larger = each % _LARGER == _LARGER - 1
+        model, history, drawn_as = _drawn(kind, seed, each, larger=larger)
+        wrong = compare(model, history, trial.decided, good=larger and not drawn_as.lies, brute=not larger)
+        if wrong is not None:
+            trial.disagreement = Disagreement(kind, each, wrong, history)
+            break
+        trial.histories[kind] += 1
+        trial.larger += larger
     return trial
 
 

@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from mobstore.properties.invariants import INVARIANTS
-from mobstore.properties.proofs.machines import COUNTING
 from mobstore.properties.proofs.mutation import NOT_SCORED
 from mobstore.properties.proofs.obligation import ASSUMPTIONS, Aim, Obligation
 from mobstore.properties.proofs.registry import obligations
@@ -66,7 +64,7 @@ can happen is shown by a case, which needs no more.
 |---|---|---|---|
 {kinds}
 
-Bounded, and said to be so: {bounded}.
+{bounded}
 
 What is proved of calls is proved of the source of `step`, executed on symbols; of machines, of the terms that run.
 The rows and the machines are changed in one place at a time (`mobstore prove --mutants`), and each change must
@@ -104,7 +102,7 @@ def page() -> str:
     reasons = dict.fromkeys(EQUIVALENT.values())
     return _PAGE.format(
         kinds="\n".join(_kind(kind, said, every) for kind, said in KINDS.items()),
-        bounded=_bounded(),
+        bounded=_bounded(every),
         number=len(EQUIVALENT),
         not_scored=", ".join(f"`{each}`" for each in sorted(NOT_SCORED)),
         equivalent="\n".join(f"- {reason}: {_places(reason)}." for reason in reasons),
@@ -123,12 +121,10 @@ def _kind(kind: str, said: str, every: Sequence[Obligation]) -> str:
     return f"| {kind} | {said} | {len(of_kind)} | {shown} |"
 
 
-def _bounded() -> str:
-    said = {each.name: each.sentence.rstrip(".") for each in INVARIANTS}
-    return "; ".join(
-        f"*{said[name]}* counts a set (proved for 3 ids); *{said[other]}* says it of one transition, unbounded"
-        for name, other in COUNTING.items()
-    )
+def _bounded(every: Sequence[Obligation]) -> str:
+    bounded = [each for each in every if each.aim is Aim.VALID and not each.scope.is_unbounded]
+    listed = "; ".join(f"`{each.name}` ({each.scope.text})" for each in bounded)
+    return f"Proved with a bound only: {listed}." if listed else "Nothing that holds always is proved with a bound."
 
 
 def _places(reason: str) -> str:

@@ -9,8 +9,7 @@
 - *own*: no invariant follows from the others: only it fails of some state, or of some two.
 
 What is given before a transition is the invariant itself and those that `RESTS_ON` names, no more: a solver that is
-told what it does not need does not find what it does.  All that is given is itself proved here.  An invariant that
-counts a set has no formula without a bound; `COUNTING` says which, and what says the same of a transition.
+told what it does not need does not find what it does.  All that is given is itself proved here.
 """
 
 from __future__ import annotations
@@ -65,9 +64,6 @@ RESTS_ON: Final[dict[str, tuple[str, ...]]] = {
     "what-is-registered-waits": ("ready-queue-and-membership", "pending-loops-and-membership"),
 }
 """The invariants of one state that an invariant, or a requirement, needs besides itself; of one transition, all."""
-
-COUNTING: Final = {"failures-are-counted": "every-failure-is-counted"}
-"""The invariants that count a set, each with the one that says without a bound what a transition adds."""
 
 _ASSUMED: Final = ("translation", "values", "finite")
 
@@ -299,7 +295,7 @@ def of_transition(machine: Machine[Any], transition: Transition) -> Iterator[Obl
         yield Obligation(
             f"inductive/{machine.name}.{invariant.name}/{transition.id}",
             f"{invariant.sentence} {transition.id} keeps that so.",
-            SMALL if invariant.name in COUNTING else UNBOUNDED,
+            UNBOUNDED,
             functools.partial(inductive, machine, transition, invariant),
             assumptions=_ASSUMED,
             about=about(machine, transition),
@@ -317,7 +313,7 @@ def _of_machine(machine: Machine[Any]) -> Iterator[Obligation]:
         yield Obligation(
             f"first/{machine.name}/{invariant.name}",
             f"{invariant.sentence} It is so at first.",
-            SMALL if invariant.name in COUNTING else UNBOUNDED,
+            UNBOUNDED,
             functools.partial(_first, machine, invariant),
             assumptions=_ASSUMED,
         )

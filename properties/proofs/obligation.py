@@ -164,6 +164,9 @@ ASSUMPTIONS: Final[dict[str, str]] = {
         "The backend does what its protocol says; every changing call is recorded, with each end that it can have, "
         "and tests/proofs/test_binding.py holds the recordings to the protocol."
     ),
-    "finite": "Sets, maps and sequences are finite; no formula needs it, so a proof holds for infinite ones, too.",
+    "finite": (
+        "Sets, maps and sequences are finite, and a counter of 32 bits has a number for all that it counts: a run "
+        "has fewer than 2**32 steps, nodes and loops.  Only what counts needs it."
+    ),
 }
 """What proofs take for granted and why one may; a family of obligations may add its own."""

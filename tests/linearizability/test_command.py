@@ -149,15 +149,15 @@ def test_a_witness_that_the_second_program_rejects_is_none(history, monkeypatch)
 
 
 def test_the_checker_is_held_to_brute_force(capsys):
-    assert main(["history", "--self-check", "3"]) == 0
+    assert main(["history", "--self-check", "3", "--jobs", "1"]) == 0
     assert "27 random histories of 9 kinds: everything agrees with brute force" in capsys.readouterr().out
-    assert main(["history", "--self-check", "2", "--json"]) == 0
+    assert main(["history", "--self-check", "2", "--jobs", "1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["disagreement"] is None
 
 
 def test_a_disagreement_is_shown(capsys, monkeypatch):
     monkeypatch.setattr(command.verify, "brute_force", lambda *_: False)
-    assert main(["history", "--self-check", "3"]) == 1
+    assert main(["history", "--self-check", "3", "--jobs", "1"]) == 1
     assert "two disagree" in capsys.readouterr().out
 
 

@@ -4,6 +4,7 @@ import io
 import random
 import threading
 
+import attrs
 import pytest
 
 from mobstore.backends import memory, sqlite
@@ -221,3 +222,24 @@ def test_an_answer_that_only_whole_states_contradict_is_refuted_by_the_chain(dra
         assert (found.decided_by, found.proof is None) == ("chain", right)
         assert right or found.proof.kind == "expectation"
         assert recheck(history, model, found, range(2)) is None
+
+
+def test_a_refutation_may_name_either_of_two_creations_that_cells_do_not_tell_apart(drawn):
+    """Nobody knows which of them happened, but one did: the profile was updated, and then seen as absent."""
+    model = StoreModel(State(), 0)
+    creations = [ops.CreateProfile("base", document) for document in pools.DOCUMENTS[:2]]
+    update = ops.UpdateProfile("base", pools.DOCUMENTS[2], 1)
+    stored = step(step(State(), creations[0], 0)[0], update, 0)[1]
+    history = drawn(
+        (0, "create", creations[0], None, 0),
+        (1, "create", creations[1], None, 1),
+        (2, "update", update, Outcome(stored), 2, 3),
+        (2, "get", ops.GetProfile("base"), Outcome(None), 4, 5),
+    )
+    verdict = check(history, model).first_failure
+    assert verdict.decided_by == "graph"
+    rows = model.parts(history)[verdict.key]
+    assert recheck(history, model, verdict, rows) is None
+    edges = tuple(edge for edge in verdict.proof.edges if edge.earlier != 0)
+    unfounded = attrs.evolve(verdict, proof=attrs.evolve(verdict.proof, edges=edges))
+    assert recheck(history, model, unfounded, rows) == "the edges close no cycle"

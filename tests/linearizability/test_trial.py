@@ -19,6 +19,7 @@ from mobstore.properties.linearizability import (
     graph,
     search,
 )
+from mobstore.properties.linearizability import trial as trials
 from mobstore.properties.linearizability.history import NEVER
 from mobstore.properties.linearizability.models import CasRegister, KeyValue
 from mobstore.properties.linearizability.random_histories import KINDS, draw_history
@@ -39,6 +40,20 @@ def test_all_algorithms_agree_with_brute_force():
     for name in ("chain", "graph", "blocks", "search", "brute force", "check"):
         for linearizable in (True, False):
             assert trial.decided[name, linearizable] > 10, (name, linearizable)
+
+
+def test_several_processes_try_the_same_histories(monkeypatch):
+    monkeypatch.setattr(trials, "_TOGETHER", 3)
+    assert try_checker(4, 8, jobs=2) == try_checker(4, 8)
+
+
+def test_the_first_disagreement_ends_a_trial_of_several_parts(monkeypatch):
+    monkeypatch.setattr(trials, "_TOGETHER", 3)
+    monkeypatch.setattr(trials.verify, "brute_force", lambda *_: False)
+    trial = try_checker(4, 8)
+    assert trial.disagreement is not None
+    assert trial.disagreement.number < 8
+    assert list(trial.histories) in ([], [trial.disagreement.kind])
 
 
 # --- mutants ------------------------------------------------------------------------------------------------------
