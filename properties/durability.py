@@ -20,6 +20,7 @@ import sqlite3
 import sys
 import tempfile
 import textwrap
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -65,7 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Try it and return the exit code: 1 when something was lost or torn, 2 when there is no simulated disk."""
+    """Try it and return the exit code.
+
+    1 when something was lost or torn, 2 when there is no simulated disk, or not all was tried in its time.
+    """
     try:
         library()
     except Unreachable as error:
@@ -77,16 +81,17 @@ def run(arguments: argparse.Namespace) -> int:
     seed = report.seed_of(arguments.seed)
     level = LEVELS[arguments.profile]
     findings = Findings(level.name, seed)
-    for part in _done(parts(level, seed), arguments.jobs):
+    todo, begun = parts(level, seed), time.monotonic()
+    for number, part in enumerate(_done(todo, arguments.jobs), 1):
         line = findings.take(part)
         if not arguments.json:
-            print(line, flush=True)
-    harms = findings.harms()
+            print(f"[{number}/{len(todo)}, {time.monotonic() - begun:.0f} s] {line}", flush=True)
+    harms, unknown = findings.harms(), findings.unknown()
     if arguments.json:
         report.print_json(findings.to_json())
     else:
         _tell(findings, harms)
-    return int(bool(harms))
+    return 1 if harms else 2 if unknown else 0
 
 
 # --- the parts ----------------------------------------------------------------------------------------------
@@ -337,7 +342,7 @@ class Findings:
         told += [harm.story() for each in (*self.failures, *self.surroundings) for harm in each.harms]
         told += [harm for each in self.interrupted for harm in each.harms]
         told += self.killed.problems if self.killed else ()
-        told += [wrong for each in self.damaged if each.is_claimed for wrong in each.wrong]
+        told += [wrong for each in self.damaged for wrong in each.wrong]
         told += [
             f"{each.name}: {each.mistake}, and nothing gave it away" for each in self.exposed if not each.by_what
         ]
@@ -349,6 +354,13 @@ class Findings:
         if drift:
             told.append(f"the certificate {PAGE.name} {drift}: make certificate")
         return told
+
+    def unknown(self) -> list[str]:
+        """Return what was not tried, and should have been."""
+        killed = self.killed
+        if killed is None or killed.killed == killed.asked:
+            return []
+        return [f"{killed.killed} of {killed.asked} processes were killed in the time that there was"]
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as plain JSON."""
@@ -364,6 +376,7 @@ class Findings:
             "damage": [{**attrs.asdict(each), "wrong": len(each.wrong)} for each in self.damaged],
             "broken": [attrs.asdict(each) for each in self.exposed],
             "harms": self.harms(),
+            "unknown": self.unknown(),
         }
 
 
@@ -407,6 +420,8 @@ def _tell(findings: Findings, harms: Sequence[str]) -> None:
         print(f"  {each.name}: {each.mistake}\n    -> {textwrap.shorten(each.by_what or 'NOTHING', _SHOWN)}")
     for harm in harms[:5]:
         print(f"\n{harm}")
+    for what in findings.unknown():
+        print(f"\ncould not tell: {what}")
     print(f"\n{len(harms)} lost, torn or harmed")
 
 
@@ -435,8 +450,7 @@ def _tell_sums(findings: Findings) -> None:
             f"{findings.killed.in_flight:,} in flight"
         )
     for each in findings.damaged:
-        claim = "" if each.is_claimed else " (SQLite keeps no checksums: nothing is claimed)"
         print(
             f"{each.files:,} files with a page overwritten with {each.name}: refused {each.refused:,}, "
-            f"readings told {each.told:,}, right {each.right:,}, not noticed {len(each.wrong):,}{claim}"
+            f"calls told {each.told:,}, right {each.right:,}, not noticed {len(each.wrong):,}"
         )

@@ -16,7 +16,7 @@ from mobstore.backends.sqlite import _documents as documents
 from mobstore.backends.sqlite import _events as events
 from mobstore.backends.sqlite import _runs as runs
 from mobstore.backends.sqlite._cells import Program
-from mobstore.backends.sqlite._errors import failure
+from mobstore.backends.sqlite._errors import failure, is_read_only
 from mobstore.backends.sqlite._files import HANDLES, Connect, Identity, Location, Opener
 from mobstore.backends.sqlite._session import Body, Session, Shared, Trace
 from mobstore.model import ROWS, MobEvent, MobStoreError, Operation, ReadFailed, WriteFailed
@@ -35,9 +35,9 @@ HANDLERS: Final[Mapping[type[Operation[Any]], Handler]] = {
     ops.Append: (Session.write, events.append),
     ops.AppendTerminalEventIfAbsent: (Session.write, events.append_terminal),
     ops.AppendBatch: (Session.write, events.append_batch),
-    ops.Poll: (Session.read, events.poll),
-    ops.ReplayAll: (Session.read, events.replay_all),
-    ops.LatestCursor: (Session.read, events.latest_cursor),
+    ops.Poll: (Session.snapshot, events.poll),
+    ops.ReplayAll: (Session.snapshot, events.replay_all),
+    ops.LatestCursor: (Session.snapshot, events.latest_cursor),
     ops.Subscribe: (Session.read, events.appended),
     ops.Clear: (Session.write, events.clear),
     ops.Prune: (Session.write, events.prune),
@@ -46,18 +46,18 @@ HANDLERS: Final[Mapping[type[Operation[Any]], Handler]] = {
     ops.CompareAndPutSupervisorAuthority: (Session.write, documents.compare_and_put_authority),
     ops.PutSupervisorAuthorityIfAbsent: (Session.write, documents.put_authority_if_absent),
     ops.DeleteSupervisorAuthority: (Session.write, documents.delete_authority),
-    ops.ListExternalBindingOverlays: (Session.read, documents.list_overlays),
+    ops.ListExternalBindingOverlays: (Session.snapshot, documents.list_overlays),
     ops.PutExternalBindingOverlayIfAbsent: (Session.write, documents.put_overlay_if_absent),
     ops.UpsertExternalBindingOverlay: (Session.write, documents.upsert_overlay),
     ops.DeleteExternalBindingOverlay: (Session.write, documents.delete_overlay),
     ops.DeleteExternalBindingOverlays: (Session.write, documents.delete_overlays),
     ops.PutSpec: (Session.write, documents.put_spec),
     ops.GetSpec: (Session.read, documents.get_spec),
-    ops.ListSpecs: (Session.read, documents.list_specs),
+    ops.ListSpecs: (Session.snapshot, documents.list_specs),
     ops.DeleteSpec: (Session.write, documents.delete_spec),
     ops.CreateProfile: (Session.write, documents.create_profile),
     ops.GetProfile: (Session.read, documents.get_profile),
-    ops.ListProfiles: (Session.read, documents.list_profiles),
+    ops.ListProfiles: (Session.snapshot, documents.list_profiles),
     ops.UpdateProfile: (Session.write, documents.update_profile),
     ops.DeleteProfile: (Session.write, documents.delete_profile),
 }
@@ -157,13 +157,22 @@ class SqliteEngine:
             MobStoreError: of ``error_kind``, when the storage fails.
         """
         try:
+            renewed = False
             while True:
                 session = self._session(error_kind)
                 with session.lock:
                     # A fork or a reopening in another thread may have come first.
-                    if not session.closed:
+                    if session.closed:
+                        continue
+                    try:
                         return self._use(session, perform, body, argument)
-        except (sqlite3.Error, OverflowError) as error:
+                    except sqlite3.OperationalError as error:
+                        # A connection that was made while the disk was read-only stays so: once, a new one tries.
+                        if renewed or not is_read_only(error):
+                            raise
+                        renewed = True
+                        session.close()
+        except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
             # The cause is not shown: its message may hold what is stored.
             raise failure(error_kind, self._location.shown, error, self._wait) from None
 
@@ -238,12 +247,12 @@ class SqliteEngine:
     def read(self, place: int) -> tuple[tuple[MobEvent, ...], int, int]:
         """Read the feed; see `Feed.read`."""
         delivery: tuple[tuple[MobEvent, ...], int, int] = self.perform(
-            Session.read, events.read_feed, place, ReadFailed
+            Session.snapshot, events.read_feed, place, ReadFailed
         )
         return delivery
 
     def _newest(self) -> int:
-        place: int = self.perform(Session.read, events.appended, None, ReadFailed)
+        place: int = self.perform(Session.snapshot, events.appended, None, ReadFailed)
         return place
 
     def wait(self, place: int, timeout: float | None, over: Callable[[], bool]) -> None:
