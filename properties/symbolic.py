@@ -44,6 +44,7 @@ from mobstore.properties._symbols import (
     Option,
     Predicate,
     Row,
+    StoredTable,
     Structure,
     Symbol,
     Table,
@@ -56,13 +57,17 @@ from mobstore.properties._symbols import (
     folded,
     for_all,
     implies,
+    is_false,
+    is_number,
     is_same_symbol,
+    is_true,
     ite,
     neg,
     remembered,
     row,
     same,
     some_place,
+    stored,
 )
 
 __all__ = ["Step", "Translation", "Unbounded", "conj", "disj", "implies", "neg"]
@@ -133,17 +138,18 @@ class Translation(Encoding):
         super().__init__(universe, length)
         self._filters: list[_Invented] = []
         self._sums: list[_Counted] = []
-        self._named: dict[int, Expr] = {}
+        self._named: dict[tuple[int, str], Expr] = {}
 
-    def name(self, key: Expr) -> None:
-        """Note a key at which collections may differ whose sums are compared."""
-        self._named[key.get_id()] = key
+    def name(self, key: Expr, field: str) -> None:
+        """Note a key at which fields of this name may differ whose sums are compared."""
+        self._named[key.get_id(), field] = key
 
     @property
     def axioms(self) -> tuple[Expr, ...]:
         """What is assumed, with what is known of sums."""
         pairs = itertools.combinations(self._sums, 2)
-        compared = (self._differ(one, other) for one, other in pairs if one.term == other.term)
+        alike = ((one, other) for one, other in pairs if one.term == other.term and _sorts(one) == _sorts(other))
+        compared = (self._differ(one, other) for one, other in alike)
         return (*super().axioms, *itertools.chain.from_iterable(compared))
 
     def _differ(self, one: _Counted, other: _Counted) -> Iterator[Expr]:
@@ -153,7 +159,7 @@ class Translation(Encoding):
             size=z3.substitute(other.size, *zip(other.scope, one.scope, strict=True)),
             number=z3.substitute(other.number, *zip(other.scope, one.scope, strict=True)),
         )
-        keys = [key for key in self._named.values() if key.sort() == one.item.sort()]
+        keys = [key for (_, field), key in self._named.items() if field == _field(one.term.collection)]
         for key in (None, *keys):
             with binding(one.item.sort(), above=one.scope) as (item,):
                 differs = neg(same(one.at(item), there.at(item)))
@@ -238,11 +244,11 @@ class Translation(Encoding):
 
     @_term.register
     def _and(self, term: t.And, environment: _Environment) -> Symbol:
-        return conj(*self._until(z3.is_false, term.parts, environment))
+        return conj(*self._until(is_false, term.parts, environment))
 
     @_term.register
     def _or(self, term: t.Or, environment: _Environment) -> Symbol:
-        return disj(*self._until(z3.is_true, term.parts, environment))
+        return disj(*self._until(is_true, term.parts, environment))
 
     def _until(
         self, decides: Callable[[Expr], bool], parts: tuple[t.Term, ...], environment: _Environment
@@ -385,12 +391,8 @@ class Translation(Encoding):
     def _store(self, term: t.Store, environment: _Environment) -> Symbol:
         symbol, key = self._term(term.map, environment), self._term(term.key, environment)
         if not any(True for _ in bound_in(key)):
-            self.name(key)
-        value = self._term(term.value, environment)
-        return Table(
-            remembered(lambda each: disj(same(each, key), symbol.has(each))),
-            remembered(lambda each: ite(same(each, key), value, symbol.at(each))),
-        )
+            self.name(key, _field(term.map))
+        return stored(symbol, key, self._term(term.value, environment))
 
     @_term.register
     def _map_to(self, term: t.MapTo, environment: _Environment) -> Symbol:
@@ -438,16 +440,37 @@ class Translation(Encoding):
         return [(below(place, symbol.length()), symbol.at(place)) for place in places]
 
     def _invented_sum(self, term: t.Sum, symbol: Members | Table, sort: Sort, environment: _Environment) -> Expr:
+        if isinstance(symbol, StoredTable) and (before := _with_base(term, symbol, environment)) is not None:
+            return self._sum_of_stored(term, symbol, before, environment)
         with binding(self.z3_sort(sort), above=environment.scope) as (item,), self.guarding(on=False):
-            value = self._term(term.value, environment.bind(term.var, item))
-            number = ite(symbol.has(item), value, z3.IntVal(0))
-        if z3.is_int_value(number) and number.as_long() == 0:
+            number = self._number(term, symbol, item, environment)
+        for known in self._sums:
+            if known.scope == environment.scope and is_same_symbol(known.number, number):
+                return known.size
+        if is_number(number) and number.as_long() == 0:
             size = number
         else:
             size = self.invent("sum", environment.scope, z3.IntSort())()
-            self.assume(for_all(environment.scope, conj(size >= 0, size <= _GREATEST), _patterns(size)))
+            nothing = neg(z3.Exists([item], neg(same(number, z3.IntVal(0)))))
+            for what in (conj(size >= 0, size <= _GREATEST), implies(nothing, size == 0)):
+                self.assume(for_all(environment.scope, what, _patterns(size)))
         self._sums.append(_Counted(term, environment.scope, size, item, number))
         return size
+
+    def _number(self, term: t.Sum, symbol: Members | Table, item: Expr, environment: _Environment) -> Expr:
+        value = self._term(term.value, environment.bind(term.var, item))
+        return ite(symbol.has(item), value, z3.IntVal(0))
+
+    def _sum_of_stored(
+        self, term: t.Sum, symbol: StoredTable, before: _Environment, environment: _Environment
+    ) -> Expr:
+        """Return the sum over a map in which one key has another value, by that over the map before."""
+        with self.guarding(on=False):
+            now = self._number(term, symbol, symbol.key, environment)
+            was = self._number(term, symbol.base, symbol.key, before)
+        total = self._invented_sum(term, symbol.base, t.item_sort(term.collection), before) + now - was
+        self.assume(for_all(environment.scope, conj(total >= 0, total <= _GREATEST)))
+        return total
 
     @_term.register
     def _fix(self, term: t.Fixpoint, environment: _Environment) -> Symbol:
@@ -600,6 +623,42 @@ class Translation(Encoding):
                 for_all((*scope, key), implies(meant, stays_open), patterns),
             )
         return now
+
+
+def _sorts(counted: _Counted) -> list[Any]:
+    return [each.sort() for each in (*counted.scope, counted.item)]
+
+
+def _with_base(term: t.Sum, symbol: StoredTable, environment: _Environment) -> _Environment | None:
+    """Return what the names stand for before a key of the summed map was stored; None where more may have changed.
+
+    What is summed must not look at the record of the map but for this map.
+    """
+    collection = term.collection
+    if not (isinstance(collection, t.Get) and isinstance(collection.record, t.Var)):
+        return None
+    if _looks_at(term.value, collection.record, collection) or _is_under_a_quantifier(symbol.key, environment):
+        return None
+    record = environment.names[collection.record.name]
+    base = Structure({**record.fields, collection.field: symbol.base})
+    return attrs.evolve(environment, names={**environment.names, collection.record.name: base})
+
+
+def _is_under_a_quantifier(key: Expr, environment: _Environment) -> bool:
+    """Whether a key stands under a quantifier, where what is stored depends on what is bound."""
+    return bool(environment.scope) or any(True for _ in bound_in(key))
+
+
+def _looks_at(term: t.Term, record: t.Var, but: t.Term) -> bool:
+    """Whether a term looks at a record otherwise than by one of its fields."""
+    if term == but:
+        return False
+    return term == record or any(_looks_at(part, record, but) for part in t.parts_of(term))
+
+
+def _field(collection: t.Term) -> str:
+    """Return the field of a record that a collection is, or the name of the variable."""
+    return collection.field if isinstance(collection, t.Get) else getattr(collection, "name", "")
 
 
 def _patterns(size: Expr) -> list[Expr]:

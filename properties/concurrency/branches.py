@@ -218,17 +218,22 @@ def _draw(
     seed: int,
     tried: Tried,
 ) -> Failure | None:
-    """Make the branches that are drawn, and count them in ``tried``."""
+    """Make the branches that are drawn, and count them in ``tried``; raise what goes wrong beside the calls."""
 
     found: list[Failure] = []
+    errors: list[Exception] = []
 
     @seeded(examples, seed, hypothesis.Phase.generate)
     @hypothesis.given(drawn)
     def take(scenario: Scenario) -> None:
         # What fails is kept and not raised: Hypothesis would make it again, and it need not fail again.
-        if found:
+        if found or errors:
             return
-        run = run_once(make(), face, scenario)
+        try:
+            run = run_once(make(), face, scenario)
+        except Exception as error:  # noqa: BLE001 - raised again below
+            errors.append(error)
+            return
         tried.runs += 1
         tried.calls += sum(process != LOOKS_ON for process in run.history.process)
         tried.overlapped.update(run.overlapping)
@@ -236,6 +241,8 @@ def _draw(
             found.append(Failure(face, scenario, run.history, run.verdict))
 
     take()
+    for error in errors:
+        raise error
     return found[0] if found else None
 
 

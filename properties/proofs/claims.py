@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from mobstore.properties.proofs.mutation import NOT_SCORED
+from mobstore.properties.companions import ASSUMED_OF_CALLERS
 from mobstore.properties.proofs.obligation import ASSUMPTIONS, Aim, Obligation
 from mobstore.properties.proofs.registry import obligations
 from mobstore.properties.proofs.scoring import EQUIVALENT
@@ -19,6 +19,13 @@ KINDS: Final[dict[str, str]] = {
     ),
     "required": "A transition of a machine does what the contract asks of it, and is refused where it has to be.",
     "inductive": "An invariant of a machine is kept by a transition, or holds of it.",
+    "composed": (
+        "An invariant of a whole run, or a companion that the others rest on, is kept by a commit of the table, "
+        "made by its wrapper; what the wrapper does not compare may have changed since it was read."
+    ),
+    "created": "It holds of a run that was just created.",
+    "repeated": "An input that a commit repeats for many nodes comes to what is said of it at once.",
+    "relied": "What a commit looks at and does not compare stays as it relies on.",
     "first": "An invariant holds in the first state of its machine.",
     "taken": "A transition can be taken where every invariant holds.",
     "applies": "An invariant has something to say.",
@@ -39,9 +46,8 @@ _TESTED: Final[dict[str, str]] = {
         "refinement, recorded calls, the linearizability checker; the statements that it sends are held against "
         "the proved commit protocols"
     ),
-    "the invariants of a whole run": (
-        "a random caller keeps them after every commit; those of the machines, which are proved, hold in any "
-        "composition, since a commit applies whole transitions"
+    "that drivers make no other commits than those of the table, and come to an end": (
+        "workflows by turns with deaths at every point: the invariants and companions are looked at after each call"
     ),
     "the effects of transitions": "the recorded transitions pin each exactly (`mobstore replay`)",
     "crashes and failing disks": "every operation of a simulated disk (`mobstore durability`)",
@@ -68,9 +74,8 @@ can happen is shown by a case, which needs no more.
 
 What is proved of calls is proved of the source of `step`, executed on symbols; of machines, of the terms that run.
 The rows and the machines are changed in one place at a time (`mobstore prove --mutants`), and each change must
-refute an obligation, by a case that Python confirms. Not scored are the transitions that end a node ({not_scored}),
-whose guards are dropped on random walks instead, and the code of `step`, of which tests change some places. These
-{number} changes no case shows:
+refute an obligation, by a case that Python confirms. Not scored is the code of `step`, of which tests change some
+places. These {number} changes no case shows:
 
 {equivalent}
 
@@ -85,6 +90,10 @@ whose guards are dropped on random walks instead, and the code of `step`, of whi
 | assumption | why one may |
 |---|---|
 {assumed}
+
+Of whoever commits this is assumed, and nothing else:
+
+{callers}
 """
 
 _ALSO_ASSUMED: Final = {
@@ -96,6 +105,9 @@ _ALSO_ASSUMED: Final = {
 }
 
 
+_CALLERS: Final = {each.name: each.sentence for each in ASSUMED_OF_CALLERS}
+
+
 def page() -> str:
     """Return the page."""
     every = list(obligations())
@@ -104,10 +116,10 @@ def page() -> str:
         kinds="\n".join(_kind(kind, said, every) for kind, said in KINDS.items()),
         bounded=_bounded(every),
         number=len(EQUIVALENT),
-        not_scored=", ".join(f"`{each}`" for each in sorted(NOT_SCORED)),
         equivalent="\n".join(f"- {reason}: {_places(reason)}." for reason in reasons),
         tested="\n".join(f"| {what} | {how} |" for what, how in _TESTED.items()),
         assumed="\n".join(f"| {key} | {reason} |" for key, reason in (ASSUMPTIONS | _ALSO_ASSUMED).items()),
+        callers="\n".join(f"- *{name}*: {sentence}" for name, sentence in _CALLERS.items()),
     )
 
 

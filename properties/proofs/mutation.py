@@ -1,11 +1,14 @@
 """Mutants: the tables, changed in one place; each change must refute an obligation.
 
 - Of a *row*: those of `mobstore.properties.mutants`, which the zoo serves as backends, too.
+- Of a *commit*: a requirement's conjunct, an input, or its condition is dropped, a comparison takes in its limit, a
+  choice is always or never made.
 - Of a *transition*: a guard's conjunct or an update is dropped, a phase is added to those it starts from, a
   comparison takes in its limit (or leaves it out), a choice is always or never made.
 
 A mutant is killed by a case in a small universe in which everything holds that is proved of the state before, and
-something that is proved of the call or the transition does not; the case is made in Python.  One that nothing kills
+something that is proved of the call or the transition does not; the case is made in Python.  A commit is tried in
+runs that drivers come to (`cases`).  One that nothing kills
 must stand in `EQUIVALENT` with the reason, and one that stands there must not be killed.
 """
 
@@ -17,10 +20,11 @@ from typing import Any, Final
 
 import attrs
 
-from mobstore.model.machines import Machine, Transition
+from mobstore.model.callers.commits import Commit
+from mobstore.model.machines import Guard, Machine, Transition
 from mobstore.model.machines import terms as t
 from mobstore.properties.mutants import MUTANTS
-from mobstore.properties.proofs import calls, machines
+from mobstore.properties.proofs import calls, cases, machines
 from mobstore.properties.proofs.obligation import Aim, Obligation, Replay
 from mobstore.properties.proofs.registry import SUBJECT, Subject
 from mobstore.properties.proofs.settlement import countermodel_of
@@ -33,10 +37,12 @@ class Trial:
     Attributes:
         name: stable; where it is, and what was changed.
         obligations: what must be refuted by it, what most likely is first.
+        find: finds the name of an obligation and a case that refutes it, where no solver is asked for one.
     """
 
     name: str
-    obligations: Callable[[], Iterator[Obligation]]
+    obligations: Callable[[], Iterator[Obligation]] = lambda: iter(())
+    find: Callable[[], tuple[str, Replay] | None] = lambda: None
 
 
 @attrs.frozen
@@ -50,7 +56,10 @@ class Death:
 
 def kill(mutant: Trial) -> Death:
     """Return the first obligation that a mutant refutes by a case that Python confirms; else by any."""
-    doubtful = Death(mutant.name)
+    case = mutant.find()
+    doubtful = Death(mutant.name, *(case or ()))
+    if case is not None:
+        return doubtful
     for obligation in mutant.obligations():
         found = countermodel_of(obligation)
         if found is not None and found.confirmed:
@@ -78,6 +87,50 @@ def _of_calls(subject: Subject, names: Sequence[str]) -> Iterator[Obligation]:
                 yield obligation
 
 
+# --- commits ----------------------------------------------------------------------------------------------------
+
+
+WORKFLOW: Final = "what a workflow comes to"
+"""What notices a change of a commit that keeps every invariant: drivers get stuck, or the run ends otherwise."""
+
+
+def _of_requirements(commit: Commit) -> Iterator[tuple[str, Commit]]:
+    for what, requires in _of_conditions(commit.requires):
+        yield what, attrs.evolve(commit, requires=requires)
+
+
+def _of_inputs(commit: Commit) -> Iterator[tuple[str, Commit]]:
+    for place, apply in enumerate(commit.inputs):
+        name = f"{apply.input.__name__} ({place + 1})"
+        yield f"input dropped: {name}", attrs.evolve(commit, inputs=_without(commit.inputs, place))
+        for what, when in _of_when(apply.when):
+            inputs = _with(commit.inputs, place, attrs.evolve(apply, when=when))
+            yield f"{name} {what}", attrs.evolve(commit, inputs=inputs)
+
+
+def _of_when(when: t.Term | None) -> Iterator[tuple[str, t.Term]]:
+    if when is None:
+        return
+    parts = _conjuncts(when)
+    for number, part in enumerate(parts):
+        yield f"whether or not ({number + 1})", t.And(tuple(each for each in parts if each is not part))
+    for number, (what, term) in enumerate(_turned(when)):
+        yield f"{what} {number + 1}", term
+
+
+def _commit_mutants() -> Iterator[Trial]:
+    for commit in SUBJECT.commits:
+        for what, changed in (*_of_requirements(commit), *_of_inputs(commit)):
+            yield Trial(f"commit/{commit.name}/{what}", find=functools.partial(_case, changed))
+
+
+def _case(commit: Commit) -> tuple[str, Replay] | None:
+    if (found := cases.broken_by(commit)) is not None:
+        return f"composed/{found[0].name}/{commit.name}", found[1]
+    astray = cases.astray_by(commit)
+    return None if astray is None else (WORKFLOW, astray)
+
+
 # --- transitions ------------------------------------------------------------------------------------------------
 
 
@@ -85,15 +138,23 @@ def _conjuncts(term: t.Term) -> tuple[t.Term, ...]:
     return tuple(part for each in term.parts for part in _conjuncts(each)) if isinstance(term, t.And) else (term,)
 
 
-def _of_guards(transition: Transition) -> Iterator[tuple[str, Transition]]:
-    for place, guard in enumerate(transition.guards):
+def _of_conditions(guards: tuple[Guard, ...]) -> Iterator[tuple[str, tuple[Guard, ...]]]:
+    """Iterate over some guards with one conjunct dropped, or one comparison or choice another."""
+    for place, guard in enumerate(guards):
         parts = _conjuncts(guard.condition)
         for number, part in enumerate(parts):
             left = tuple(each for each in parts if each is not part)
             changed = (attrs.evolve(guard, condition=t.And(left)),) if left else ()
-            guards = (*transition.guards[:place], *changed, *transition.guards[place + 1 :])
             named = f"{guard.name} ({number + 1})" if len(parts) > 1 else guard.name
-            yield f"guard dropped: {named}", attrs.evolve(transition, guards=guards)
+            yield f"guard dropped: {named}", (*guards[:place], *changed, *guards[place + 1 :])
+        for number, (what, term) in enumerate(_turned(guard.condition)):
+            turned = attrs.evolve(guard, condition=term)
+            yield f"guard {what} {number + 1}: {guard.name}", _with(guards, place, turned)
+
+
+def _of_guards(transition: Transition) -> Iterator[tuple[str, Transition]]:
+    for what, guards in _of_conditions(transition.guards):
+        yield what, attrs.evolve(transition, guards=guards)
 
 
 def _of_updates(transition: Transition) -> Iterator[tuple[str, Transition]]:
@@ -131,10 +192,6 @@ def _turned(term: t.Term) -> Iterator[tuple[str, t.Term]]:
 
 
 def _of_terms(transition: Transition) -> Iterator[tuple[str, Transition]]:
-    for place, guard in enumerate(transition.guards):
-        for number, (what, term) in enumerate(_turned(guard.condition)):
-            guards = _with(transition.guards, place, attrs.evolve(guard, condition=term))
-            yield f"guard {what} {number + 1}: {guard.name}", attrs.evolve(transition, guards=guards)
     for place, definition in enumerate(transition.definitions):
         for number, (what, term) in enumerate(_turned(definition.term)):
             changed = _with(transition.definitions, place, attrs.evolve(definition, term=term))
@@ -149,6 +206,10 @@ def _with(items: tuple[Any, ...], place: int, item: Any) -> tuple[Any, ...]:
     return (*items[:place], item, *items[place + 1 :])
 
 
+def _without(items: tuple[Any, ...], place: int) -> tuple[Any, ...]:
+    return (*items[:place], *items[place + 1 :])
+
+
 def changes_of(transition: Transition) -> Iterator[tuple[str, Transition]]:
     """Iterate over the changes of a transition, each with what was changed."""
     yield from _of_guards(transition)
@@ -157,24 +218,24 @@ def changes_of(transition: Transition) -> Iterator[tuple[str, Transition]]:
     yield from _of_terms(transition)
 
 
-NOT_SCORED: Final = frozenset({"CompleteNode", "FailNode", "SkipNode", "CancelNode"})
-"""The transitions that end a node: a fixpoint makes each of their changes cost seconds, and they are left out."""
+_NEEDS_THREE: Final = frozenset({"settled never chosen 2", "status never chosen 6"})
+"""What shows only in a frame of three nodes: one that ends, and one that depends on any of two."""
 
 
 def _transition_mutants() -> Iterator[Trial]:
     for machine in SUBJECT.machines:
         for transition in machine.transitions:
-            if transition.id in NOT_SCORED:
-                continue
             for what, changed in changes_of(transition):
                 # What it decides between is only itself: a machine of one transition.
                 broken = attrs.evolve(machine, transitions=(changed,))
-                build = functools.partial(_whole, broken, changed)
+                build = functools.partial(_whole, broken, changed, wide=what in _NEEDS_THREE)
                 yield Trial(f"{machine.name}/{transition.id}/{what}", build)
 
 
-def _whole(machine: Machine[Any], transition: Transition) -> Iterator[Obligation]:
+def _whole(machine: Machine[Any], transition: Transition, *, wide: bool) -> Iterator[Obligation]:
     yield machines.whole(machine, transition)
+    if wide:
+        yield machines.whole(machine, transition, machines.WIDE)
 
 
 def trials() -> Iterator[Trial]:

@@ -401,7 +401,7 @@ def test_sums_without_a_bound_are_told_apart_by_a_key_that_was_named(named):
         both, translation = (before, before.set(key, rng.randrange(6))), Translation()
         of = [translation.translate(SUM.body, {"numbers": translation.value(each, NUMBERS.sort)}) for each in both]
         if named:
-            translation.name(translation.value(key, NUMBERS.sort.key))
+            translation.name(translation.value(key, NUMBERS.sort.key), "numbers")
         first, second = (SUM(each) for each in both)
         assert decide(translation, of[0] == first, of[1] == second)[0] == z3.sat
         told = decide(translation, neg(of[1] - of[0] == second - first))[0]
