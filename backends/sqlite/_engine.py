@@ -75,6 +75,12 @@ def is_open_here(identity: Identity) -> bool:
     return any(engine.has_open(identity) for engine in list(_engines))
 
 
+def _open_sessions(identity: Identity | None) -> list[Session]:
+    """Return the connections of this process to a file."""
+    engines = [engine for engine in list(_engines) if engine._identity == identity]  # noqa: SLF001 - a part of it
+    return [session for engine in engines for session in list(engine._sessions) if not session.closed]  # noqa: SLF001
+
+
 class SqliteEngine:
     """A storage in one SQLite file, which is created (mode 0600) where there is none.
 
@@ -194,7 +200,14 @@ class SqliteEngine:
         session: Session | None = getattr(self._local, "session", None)
         if session is None or session.closed:
             session = self._connect(error_kind)
+        else:
+            self._check_log(session, error_kind)
         return session
+
+    def _check_log(self, session: Session, error_kind: type[MobStoreError]) -> None:
+        # What goes into a log that has lost its name is kept only if the last connection to it is closed in peace.
+        if session.log != self._location.log_identity():
+            raise error_kind(f"{self._location.shown}: the log of the open file is gone: reopen every store on it")
 
     def _check_identity(self, error_kind: type[MobStoreError]) -> None:
         try:
@@ -208,9 +221,12 @@ class SqliteEngine:
         with HANDLES:
             if self._closed:
                 raise error_kind(f"{self._location.shown}: the store is closed")
+            for other in _open_sessions(self._identity):
+                self._check_log(other, error_kind)
             session = Session(
                 self._opener.open(), self._location.shown, self._shared, self._clock, self._wait, self._trace
             )
+            session.log = self._location.log_identity()
             self._sessions.add(session)
             self._local.session = session
         self._check_identity(error_kind)

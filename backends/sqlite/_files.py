@@ -84,8 +84,21 @@ class Location:
         """
         if self.path is None:
             return None
-        held = os.stat(self.path)  # noqa: PTH116 - done for every call, and a Path takes three times as long
-        return held.st_dev, held.st_ino
+        return _identity(self.path)
+
+    def log_identity(self) -> Identity | None:
+        """Return which file is the write-ahead log now; None where there is none, or a VFS of its own knows."""
+        if self.path is None:
+            return None
+        try:
+            return _identity(f"{self.path}-wal")
+        except FileNotFoundError:
+            return None
+
+
+def _identity(path: str) -> Identity:
+    held = os.stat(path)  # noqa: PTH116 - done for every call, and a Path takes three times as long
+    return held.st_dev, held.st_ino
 
 
 # --- opening ------------------------------------------------------------------------------------------------

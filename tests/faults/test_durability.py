@@ -14,16 +14,17 @@ from mobstore.backends.sqlite import REQUIRED_SETTINGS, SqliteEngine
 from mobstore.model import ReadFailed, WriteFailed
 from mobstore.properties import cli, durability
 from mobstore.properties.faults import kills, vfs
-from mobstore.properties.faults.broken import BROKEN, CAREFUL
+from mobstore.properties.faults.broken import BROKEN, CAREFUL, EVERY_BROKEN
 from mobstore.properties.faults.certificate import SYNCHRONOUS, Certificate, examine, examine_lied_to
-from mobstore.properties.faults.damage import SPOILS
+from mobstore.properties.faults.damage import SPOILS, Damage
 from mobstore.properties.faults.disk import Disk
 from mobstore.properties.faults.failures import fail_calls
-from mobstore.properties.faults.power import CHANGING, LEVELS, cut_calls, sqlite_storages
+from mobstore.properties.faults.power import CHANGING, LEVELS, Tally, cut_calls, sqlite_storages
 
 QUICK = LEVELS["quick"]
 SMALL = attrs.evolve(QUICK, name="small", drawn=0)
 PAGE = durability.PAGE.read_text("utf-8")
+TRIED = durability.PAGE.with_name("faults.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -233,6 +234,27 @@ def test_the_command_cannot_tell_when_the_time_was_too_short(monkeypatch, capsys
     code, out = reported(capsys, monkeypatch, kept, lied_to, late, arguments=["--jobs", "1"])
     assert code == 2
     assert "could not tell: 4 of 30 processes were killed in the time that there was" in out
+
+
+def test_what_was_tried_of_each_call_is_a_page(monkeypatch, capsys, tmp_path):
+    """With the crash point that gave each broken store away; the published one says how it was made."""
+    place = tmp_path / "page.md"
+    tallies = [Tally("append", images=1_234, recoveries=56)]
+    schedule = durability.Overlap((Tally("handles", ("append", "poll"), images=9),))
+    broken = durability.Exposed("write-behind", "answers | forgets", "append, cut after write (1 of 2)")
+    damage = [Damage("one bit", 4, 1, 30, 84)]
+    parts = (kept, lied_to, lambda: tallies, lambda: schedule, lambda: broken, lambda: damage)
+    reported(capsys, monkeypatch, *parts, arguments=["--jobs", "1", "--page", str(place)])
+    lines = place.read_text("utf-8").splitlines()
+    assert "| append | 1,234 | 56 | 1 | 0 | 0 | 0 |" in lines
+    assert "| poll | 0 | 0 | 1 | 0 | 0 | 0 |" in lines
+    assert "| one bit | 4 | 1 | 30 | 84 | 0 |" in lines
+    assert "| write-behind | answers \\| forgets | append, cut after write (1 of 2) |" in lines
+    assert TRIED.startswith("\n".join(lines[:8]))
+    assert "\n0 lost, torn or harmed.\n" in TRIED
+    assert all(f"| {call.call} |" in TRIED for call in CHANGING)
+    assert all(f"| {name} |" in TRIED for name in (*SPOILS, *EVERY_BROKEN))
+    assert "NOTHING" not in TRIED
 
 
 def test_the_report_is_for_people(monkeypatch, capsys):
