@@ -3,8 +3,6 @@
 The runs are those after every call of a few workflows under a few schedules, so all that must stay true holds in
 them.  In each a commit is tried for the frames, nodes, loops and iterations that are there, and some that are not;
 where its row and the machines allow it, the wrapper's call is made by `step`, and what is stored then is looked at.
-
-What no invariant says may show in what workflows come to: that they get stuck, or end otherwise.
 """
 
 from __future__ import annotations
@@ -18,9 +16,8 @@ from typing import Any, Final
 from rpds import HashTrieMap
 
 from mobstore.model import MobRun, Operation, Payload, Timestamp, evolve
-from mobstore.model.callers.commits import COMMITS, VARIABLES, Commit, Parameters
+from mobstore.model.callers.commits import VARIABLES, Commit, Parameters
 from mobstore.model.callers.deciding import Decisions
-from mobstore.model.callers.driver import Driver
 from mobstore.model.callers.flow import Flow, Loop, Step, body_frame, instance_of, root_frame
 from mobstore.model.callers.planning import NotDue, Plan, Refused, plan
 from mobstore.model.machines.evaluation import function_of
@@ -29,9 +26,9 @@ from mobstore.model.step import HANDLERS, RunStoreState
 from mobstore.properties.companions import ASSUMED_OF_CALLERS, COMPANIONS, Assumed
 from mobstore.properties.invariants import Invariant, Scope, of_scope
 from mobstore.properties.proofs.obligation import Replay
-from mobstore.properties.source import as_python, laid_out
+from mobstore.properties.source import as_python
 from mobstore.properties.subject import Outcome
-from mobstore.properties.workflows.scenarios import RUN_ID, LoopScript, Scenario, end_of
+from mobstore.properties.workflows.scenarios import RUN_ID, LoopScript, Scenario, StepScript
 from mobstore.properties.workflows.simulation import MOST_CHOICE, Model, Schedule, simulate
 from mobstore.properties.workflows.workload import CORNERS, IN_TURN
 
@@ -46,7 +43,21 @@ _DEEP: Final = Scenario(
     loops={"l": LoopScript(1)},
 )
 """A loop as deep as may be, beside a branch."""
-_SCENARIOS: Final = (*CORNERS, IN_TURN, _DEEP)
+_SKIPPED: Final = Scenario(
+    Flow(
+        "flow",
+        (
+            *(Step("a"), Step("after-a", ("a",)), Step("c"), Step("after-c", ("c",))),
+            *(Step("s", has_condition=True), Step("after-s", ("s",))),
+            *(Step("o", branch="b"), Step("p", branch="b"), Loop("l", (Step("x"),)), Step("after-l", ("l",))),
+        ),
+        max_active_nodes=1,
+    ),
+    {"a": StepScript(failures=1), "c": StepScript(canceled=True), "s": StepScript(condition=False)},
+    {"l": LoopScript(None)},
+)
+"""Whatever an end makes impossible: after a step that fails, is canceled or is skipped, and after a lost loop."""
+_SCENARIOS: Final = (*CORNERS, IN_TURN, _DEEP, _SKIPPED)
 _SEEDS: Final = 4
 _OUTPUT: Final = Payload.of({"did": "it"})
 _AT_END: Final = Timestamp(9)
@@ -159,15 +170,6 @@ def made(commit: Commit) -> Iterator[tuple[MobRun, Parameters, Plan, MobRun]]:
                 yield run, about, planned, changed.runs[run.run_id]
 
 
-def differs(commit: Commit, other: Commit) -> bool:
-    """Whether some run is left otherwise by one commit than by the other."""
-    one, two = made(commit), made(other)
-    return any(
-        first is None or second is None or first[:2] != second[:2] or first[3] != second[3]
-        for first, second in itertools.zip_longest(one, two)
-    )
-
-
 def _is_assumed(commit: Commit, run: MobRun, about: Parameters) -> bool:
     return all(_function(each)(run, about) for each in ASSUMED_OF_CALLERS if each.commit in (None, commit.name))
 
@@ -189,45 +191,6 @@ def broken_by(commit: Commit, invariants: Sequence[Invariant] | None = None) -> 
             if not invariant.holds(after):
                 return invariant, _replay(commit, run, about, planned, after)
     return None
-
-
-# --- what becomes of workflows ----------------------------------------------------------------------------------
-
-
-@functools.cache
-def _workflows() -> tuple[tuple[Scenario, Schedule, Any], ...]:
-    """Return workflows, each with what it comes to."""
-    schedules = tuple(_schedules())
-    return tuple(
-        (scenario, schedule, end_of(simulate(scenario, schedule, Model())))
-        for scenario in _SCENARIOS
-        for schedule in schedules[:2]
-    )
-
-
-def astray_by(commit: Commit) -> Replay | None:
-    """Return what becomes of a workflow whose drivers make a broken commit; None where it is what it was."""
-    table = {**COMMITS, commit.name: commit}
-
-    def make(*given: Any, **named: Any) -> Driver:
-        return Driver(*given, commits=table, **named)
-
-    for scenario, schedule, wanted in _workflows():
-        found: dict[str, Any] | str
-        try:
-            found = end_of(simulate(scenario, schedule, Model(), make=make))
-        except Exception as error:  # noqa: BLE001 - whatever a driver fails with
-            found = f"{type(error).__name__}: {error}"
-        if found != wanted:
-            what = found if isinstance(found, str) else "; ".join(_partings(wanted, found))
-            return Replay(laid_out(scenario, "    "), f"driven with another {commit.name}", what, confirmed=True)
-    return None
-
-
-def _partings(wanted: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
-    for name, item in wanted.items():
-        if found[name] != item:
-            yield f"{name} comes to {found[name]!s:.300}, not {item!s:.300}"
 
 
 def _replay(commit: Commit, run: MobRun, about: Parameters, planned: Plan, after: MobRun) -> Replay:

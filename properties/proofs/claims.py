@@ -74,8 +74,8 @@ can happen is shown by a case, which needs no more.
 
 What is proved of calls is proved of the source of `step`, executed on symbols; of machines, of the terms that run.
 The rows and the machines are changed in one place at a time (`mobstore prove --mutants`), and each change must
-refute an obligation, by a case that Python confirms. Not scored is the code of `step`, of which tests change some
-places. These {number} changes no case shows:
+refute an obligation, by a case that Python confirms. Not scored are the code of `step` and the table of commits, of
+which tests change some places. These {number} changes no case shows:
 
 {equivalent}
 
@@ -148,7 +148,8 @@ _INDEX: Final = """\
 
 Made from the obligations by `mobstore.properties.generate`: do not edit. Each is a question in SMT-LIB 2 that
 stands alone: `mobstore prove --export DIR` writes `DIR/NAME.smt2`. What *holds always* is answered `unsat`, what
-*can happen* `sat`: `z3 FILE`, `cvc5 --enum-inst --fresh-binders FILE`. `*` stands for each transition.
+*can happen* `sat`. `sh DIR/check.sh` asks a program about all of them (`cvc5 --enum-inst`, or the one that it is
+given), and tells what is answered otherwise. `*` stands for each transition.
 
 | obligation | what it says | aim | scope |
 |---|---|---|---|
@@ -168,3 +169,25 @@ def index(listed: Iterable[Obligation]) -> str:
         count = f" ({len(members)})" if len(members) > 1 else ""
         lines.append(f"| `{name}`{count} | {said} | {aim} | {scope} |")
     return _INDEX + "\n".join(lines) + "\n"
+
+
+CHECK: Final = """\
+#!/bin/sh
+# Asks a solver about every question here: sh check.sh [SOLVER [OPTION ...]], by default cvc5 --enum-inst.
+# What a file expects stands in it: (set-info :status ...).  Any other answer is told, and makes the exit code 1.
+cd "$(dirname "$0")" || exit 2
+[ $# -gt 0 ] || set -- cvc5 --enum-inst
+command -v "$1" > /dev/null || { echo "there is no program $1" >&2; exit 2; }
+find . -name '*.smt2' | sort | {
+    asked=0 wrong=0
+    while read -r file; do
+        wanted=$(sed -n 's/^(set-info :status \\(.*\\))$/\\1/p' "$file")
+        found=$("$@" "$file" 2>&1 < /dev/null | head -n 1)
+        asked=$((asked + 1))
+        [ "$found" = "$wanted" ] || { wrong=$((wrong + 1)); echo "$file: $found, not $wanted"; }
+    done
+    echo "$asked questions, $wrong not answered as expected"
+    [ "$asked" -gt 0 ] && [ "$wrong" -eq 0 ]
+}
+"""
+"""The script that asks any solver about exported questions."""

@@ -1,14 +1,11 @@
 """Mutants: the tables, changed in one place; each change must refute an obligation.
 
 - Of a *row*: those of `mobstore.properties.mutants`, which the zoo serves as backends, too.
-- Of a *commit*: a requirement's conjunct, an input, or its condition is dropped, a comparison takes in its limit, a
-  choice is always or never made.
 - Of a *transition*: a guard's conjunct or an update is dropped, a phase is added to those it starts from, a
   comparison takes in its limit (or leaves it out), a choice is always or never made.
 
 A mutant is killed by a case in a small universe in which everything holds that is proved of the state before, and
-something that is proved of the call or the transition does not; the case is made in Python.  A commit is tried in
-runs that drivers come to (`cases`).  One that nothing kills
+something that is proved of the call or the transition does not; the case is made in Python.  One that nothing kills
 must stand in `EQUIVALENT` with the reason, and one that stands there must not be killed.
 """
 
@@ -20,11 +17,10 @@ from typing import Any, Final
 
 import attrs
 
-from mobstore.model.callers.commits import Commit
 from mobstore.model.machines import Guard, Machine, Transition
 from mobstore.model.machines import terms as t
 from mobstore.properties.mutants import MUTANTS
-from mobstore.properties.proofs import calls, cases, machines
+from mobstore.properties.proofs import calls, machines
 from mobstore.properties.proofs.obligation import Aim, Obligation, Replay
 from mobstore.properties.proofs.registry import SUBJECT, Subject
 from mobstore.properties.proofs.settlement import countermodel_of
@@ -37,12 +33,10 @@ class Trial:
     Attributes:
         name: stable; where it is, and what was changed.
         obligations: what must be refuted by it, what most likely is first.
-        find: finds the name of an obligation and a case that refutes it, where no solver is asked for one.
     """
 
     name: str
-    obligations: Callable[[], Iterator[Obligation]] = lambda: iter(())
-    find: Callable[[], tuple[str, Replay] | None] = lambda: None
+    obligations: Callable[[], Iterator[Obligation]]
 
 
 @attrs.frozen
@@ -56,10 +50,7 @@ class Death:
 
 def kill(mutant: Trial) -> Death:
     """Return the first obligation that a mutant refutes by a case that Python confirms; else by any."""
-    case = mutant.find()
-    doubtful = Death(mutant.name, *(case or ()))
-    if case is not None:
-        return doubtful
+    doubtful = Death(mutant.name)
     for obligation in mutant.obligations():
         found = countermodel_of(obligation)
         if found is not None and found.confirmed:
@@ -85,50 +76,6 @@ def _of_calls(subject: Subject, names: Sequence[str]) -> Iterator[Obligation]:
         for obligation in calls.of_call(subject, name):
             if obligation.aim is Aim.VALID:
                 yield obligation
-
-
-# --- commits ----------------------------------------------------------------------------------------------------
-
-
-WORKFLOW: Final = "what a workflow comes to"
-"""What notices a change of a commit that keeps every invariant: drivers get stuck, or the run ends otherwise."""
-
-
-def _of_requirements(commit: Commit) -> Iterator[tuple[str, Commit]]:
-    for what, requires in _of_conditions(commit.requires):
-        yield what, attrs.evolve(commit, requires=requires)
-
-
-def _of_inputs(commit: Commit) -> Iterator[tuple[str, Commit]]:
-    for place, apply in enumerate(commit.inputs):
-        name = f"{apply.input.__name__} ({place + 1})"
-        yield f"input dropped: {name}", attrs.evolve(commit, inputs=_without(commit.inputs, place))
-        for what, when in _of_when(apply.when):
-            inputs = _with(commit.inputs, place, attrs.evolve(apply, when=when))
-            yield f"{name} {what}", attrs.evolve(commit, inputs=inputs)
-
-
-def _of_when(when: t.Term | None) -> Iterator[tuple[str, t.Term]]:
-    if when is None:
-        return
-    parts = _conjuncts(when)
-    for number, part in enumerate(parts):
-        yield f"whether or not ({number + 1})", t.And(tuple(each for each in parts if each is not part))
-    for number, (what, term) in enumerate(_turned(when)):
-        yield f"{what} {number + 1}", term
-
-
-def _commit_mutants() -> Iterator[Trial]:
-    for commit in SUBJECT.commits:
-        for what, changed in (*_of_requirements(commit), *_of_inputs(commit)):
-            yield Trial(f"commit/{commit.name}/{what}", find=functools.partial(_case, changed))
-
-
-def _case(commit: Commit) -> tuple[str, Replay] | None:
-    if (found := cases.broken_by(commit)) is not None:
-        return f"composed/{found[0].name}/{commit.name}", found[1]
-    astray = cases.astray_by(commit)
-    return None if astray is None else (WORKFLOW, astray)
 
 
 # --- transitions ------------------------------------------------------------------------------------------------
@@ -204,10 +151,6 @@ def _of_terms(transition: Transition) -> Iterator[tuple[str, Transition]]:
 
 def _with(items: tuple[Any, ...], place: int, item: Any) -> tuple[Any, ...]:
     return (*items[:place], item, *items[place + 1 :])
-
-
-def _without(items: tuple[Any, ...], place: int) -> tuple[Any, ...]:
-    return (*items[:place], *items[place + 1 :])
 
 
 def changes_of(transition: Transition) -> Iterator[tuple[str, Transition]]:
