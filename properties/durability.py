@@ -130,7 +130,7 @@ def parts(level: Level, seed: int) -> list[Part]:
     ]
     found += [functools.partial(_exposed, name, seed) for name in EVERY_BROKEN]
     found += [functools.partial(_kills, level, seed), functools.partial(_surroundings, level, seed)]
-    return [*found, functools.partial(_damage, seed)]
+    return [*found, functools.partial(_damage, level, seed)]
 
 
 def certificate_parts(level: Level, seed: int) -> list[Part]:
@@ -215,8 +215,8 @@ def _surroundings(level: Level, seed: int) -> list[Failures]:
         return spoil_surroundings(Path(directory), level.faults, seed)
 
 
-def _damage(seed: int) -> list[Damage]:
-    return list(damage_pages(seed))
+def _damage(level: Level, seed: int) -> list[Damage]:
+    return list(damage_pages(seed, level.drawn))
 
 
 def _exposed(name: str, seed: int) -> Exposed:

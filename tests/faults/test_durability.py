@@ -191,7 +191,7 @@ def test_the_command_reports_what_it_tried(monkeypatch, capsys):
     """In JSON with the numbers of each call, in processes of its own."""
     kept, lied_to = (partial(durability._kept, "wal", "FULL", QUICK, 3), partial(durability._lied_to, QUICK, 3))
     power, overlap = (partial(what, 0, QUICK, 3) for what in (durability._power, durability._overlap))
-    parts = (kept, lied_to, power, partial(overlap, 0), partial(durability._damage, 3))
+    parts = (kept, lied_to, power, partial(overlap, 0), partial(durability._damage, QUICK, 3))
     code, out = reported(capsys, monkeypatch, *parts, arguments=["--json", "--jobs", "2"])
     told = json.loads(out)
     assert code == 0
