@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 TOOLS := java=default-jre-headless chromedriver=chromium-driver node=nodejs
 APT := apt-get -qq -o Acquire::Retries=0 -o Acquire::http::Timeout=20
 
-.PHONY: check thorough check-node workflows test tools lint bench format generate certificate wheel clean
+.PHONY: check thorough check-node workflows test tools lint bench format generate certificate faults pictures wheel clean
 
 check: $(READY)
 	$(BIN)/mobstore check memory
@@ -66,6 +66,13 @@ generate: $(READY)
 # What SQLite keeps depends on the SQLite that this Python has; the page says which it was.
 certificate: $(READY)
 	$(BIN)/mobstore durability --certificate > specs/durability.md
+
+faults: $(READY)
+	$(BIN)/mobstore durability --profile quick --seed 1 --page specs/faults.md
+
+# The pictures of the README, from real runs; they need the browser.
+pictures: $(READY) tools
+	$(BIN)/pytest -n0 -q tests/pages/pictures.py
 
 wheel: $(READY)
 	$(BIN)/python -m build --wheel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -141,6 +142,7 @@ class AsyncSubscription:
 
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
+        self._process = os.getpid()
         self._pending: asyncio.Future[Delivery] | None = None
         self._thread = ThreadPoolExecutor(1, "mobstore-subscription")
         try:
@@ -153,8 +155,10 @@ class AsyncSubscription:
         """Return all that has come; wait at most ``timeout`` seconds (None: without bound) for the first event.
 
         Raises:
-            Internal: the subscription is closed.
+            Internal: the subscription is closed, or belongs to the process that forked this one.
         """
+        if self._is_of_parent():
+            raise Internal("the subscription belongs to the process that forked this one: subscribe again")
         if self._pending is None:
             if self._subscription.closed:
                 raise Internal("the subscription is closed")
@@ -165,17 +169,32 @@ class AsyncSubscription:
         self._pending = None
         return delivery
 
+    def _is_of_parent(self) -> bool:
+        # Its thread did not come along, and nobody would drain.
+        return os.getpid() != self._process
+
+    def _is_over(self) -> bool:
+        return self._subscription.closed
+
     async def __aiter__(self) -> AsyncIterator[MobEvent]:
-        """Iterate over the events as they come, until the subscription is closed; lag is passed over."""
-        while not self._subscription.closed:
+        """Iterate over the events as they come, until the subscription is closed; lag is passed over.
+
+        Raises:
+            Internal: see `drain`.
+        """
+        while not self._is_over():
             try:
                 delivery = await self.drain(None)
             except Internal:
-                return
+                if self._is_over():
+                    return
+                raise
             for event in delivery.events:
                 yield event
 
     def close(self) -> None:
         """Stop the delivery; whoever waits in `drain` gets `Internal`, an iteration ends."""
         self._subscription.close()
+        if self._is_of_parent():
+            return
         self._thread.shutdown(wait=False)

@@ -7,14 +7,17 @@ many there are, and an old version stays readable.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, NoReturn, Self, TypeVar, cast, overload
+from typing import Any, Final, Generic, NoReturn, Self, TypeVar, cast, overload
 
 from rpds import HashTrieMap
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 T = TypeVar("T")
+
+_first: Final = operator.itemgetter(0)
 
 
 class FrozenMap(dict[K, V]):
@@ -62,10 +65,6 @@ class FrozenMap(dict[K, V]):
 
     __setitem__ = __delitem__ = __ior__ = __setattr__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse
-
-
-def _first(pair: tuple[Any, Any]) -> Any:
-    return pair[0]
 
 
 class TrieMap(Mapping[K, V]):

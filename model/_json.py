@@ -29,7 +29,7 @@ def dump_json(value: object) -> str:
 
     Sets print as sorted lists.  The value is not checked: `check_json` does that.
     """
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=sorted)
+    text = _ENCODER.encode(value)
     if ("e+" in text or "e-" in text) and _EXPONENT.search(text):
         return _STRING_OR_EXPONENT.sub(_reprint, text)
     return text
@@ -60,7 +60,7 @@ def load_json(text: str) -> Any:
         Serialization: the text is not such JSON.
     """
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = _DECODER.decode(text)
     except RecursionError:
         raise Serialization(f": nested deeper than {MAX_DEPTH}") from None
     except ValueError as error:
@@ -70,6 +70,11 @@ def load_json(text: str) -> Any:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise Serialization(f": {name} does not exist in JSON")
+
+
+# Made once: with arguments of its own, each `json.dumps` and `json.loads` makes another.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=sorted)
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def check_json(value: object, depth: int = 0) -> None:
@@ -190,8 +195,13 @@ class Payload(Json):
 
 def sort_keys(value: Any) -> Any:
     """Return plain JSON with the keys of every object in order."""
+    if type(value) in _SCALARS:
+        return value
     if isinstance(value, Mapping):
         return {key: sort_keys(value[key]) for key in sorted(value)}
     if isinstance(value, (list, tuple)):
         return [sort_keys(item) for item in value]
     return value
+
+
+_SCALARS: Final = frozenset((str, int, float, bool, type(None)))

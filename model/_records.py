@@ -7,6 +7,7 @@ that stands for it, so reading JSON is nothing but calling the constructor.
 
 import enum
 import functools
+import operator
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -183,24 +184,39 @@ def _tagged_converter(options: tuple[Any, ...]) -> Convert:
     return convert
 
 
-def _items(value: Any, convert: Convert) -> Iterable[Any]:
+def _items(value: Any, convert: Convert) -> list[Any]:
     if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
         _refuse(value, "a list")
-    for place, item in enumerate(value):
-        try:
-            yield convert(item)
-        except Serialization as error:
-            raise error.within(f"[{place}]") from None
+    items = value if type(value) in (list, tuple) else list(value)
+    try:
+        return [convert(item) for item in items]
+    except Serialization as error:
+        raise _placed(error, convert, ((f"[{place}]", item) for place, item in enumerate(items))) from None
 
 
-def _entries(value: Any, convert_key: Convert, convert: Convert) -> Iterable[tuple[Any, Any]]:
+def _entries(value: Any, convert_key: Convert, convert: Convert) -> list[tuple[Any, Any]]:
     if not isinstance(value, Mapping):
         _refuse(value, "an object")
-    for key, item in value.items():
+    try:
+        return [(convert_key(key), convert(item)) for key, item in value.items()]
+    except Serialization as error:
+        convert_both = functools.partial(_entry, convert_key, convert)
+        raise _placed(error, convert_both, ((f"[{_shown(item[0])}]", item) for item in value.items())) from None
+
+
+def _entry(convert_key: Convert, convert: Convert, item: tuple[Any, Any]) -> None:
+    convert_key(item[0])
+    convert(item[1])
+
+
+def _placed(error: Serialization, convert: Convert, items: Iterable[tuple[str, Any]]) -> Serialization:
+    """Return the error of the first item that is at fault, with its place, which costs nothing where none is."""
+    for place, item in items:
         try:
-            yield convert_key(key), convert(item)
-        except Serialization as error:
-            raise error.within(f"[{_shown(key)}]") from None
+            convert(item)
+        except Serialization as found:
+            return found.within(place)
+    return error
 
 
 def _tuple_converter(*hints: Any) -> Convert:
@@ -328,27 +344,52 @@ def _absent_value(attribute: Any, hint: Any) -> Any:
 
 def to_json(value: Any) -> Any:
     """Return the plain JSON value (dicts, lists, strings, numbers) that stands for a value of the model."""
-    if isinstance(value, enum.Enum):
-        return value.value
-    if isinstance(value, str):
-        return str(value)
-    if value is None or isinstance(value, int):
-        return value
-    if isinstance(value, Json):
-        return value.value
-    if isinstance(value, Timestamp):
-        return str(value)
-    if isinstance(value, bytes):
-        return list(value)
-    if isinstance(value, Mapping):
-        return {key: to_json(item) for key, item in value.items()}
-    if isinstance(value, frozenset):
-        return sorted(value)
-    if isinstance(value, SparseList):
-        return _sparse_json(value)
-    if isinstance(value, Sequence):
-        return [to_json(item) for item in value]
-    return value.to_json() if hasattr(value, "to_json") else fields_to_json(value)
+    return _WRITERS[type(value)](value)
+
+
+def _writer(kind: type) -> Convert:
+    """Return the function that turns values of one type into plain JSON."""
+    if issubclass(kind, enum.Enum):
+        return operator.attrgetter("value")
+    if issubclass(kind, (str, Timestamp)):
+        return str
+    if kind is types.NoneType or issubclass(kind, int):
+        return _same
+    if issubclass(kind, Json):
+        return operator.attrgetter("value")
+    if issubclass(kind, bytes):
+        return list
+    if issubclass(kind, Mapping):
+        return _mapping_json
+    if issubclass(kind, frozenset):
+        return sorted
+    if issubclass(kind, SparseList):
+        return _sparse_json
+    if issubclass(kind, Sequence):
+        return _list_json
+    return operator.methodcaller("to_json") if hasattr(kind, "to_json") else fields_to_json
+
+
+class _Writers(dict[type, Convert]):
+    def __missing__(self, kind: type) -> Convert:
+        self[kind] = _writer(kind)
+        return self[kind]
+
+
+_WRITERS: Final = _Writers()
+"""What turns values of each type into plain JSON, found out when the first one is met."""
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _mapping_json(value: Mapping[Any, Any]) -> dict[Any, Any]:
+    return {key: _WRITERS[type(item)](item) for key, item in value.items()}
+
+
+def _list_json(value: Sequence[Any]) -> list[Any]:
+    return [_WRITERS[type(item)](item) for item in value]
 
 
 def _sparse_json(value: SparseList[Any]) -> list[Any]:

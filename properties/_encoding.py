@@ -37,6 +37,7 @@ from mobstore.properties._symbols import (
     conj,
     disj,
     implies,
+    is_false,
     ite,
     neg,
     remembered,
@@ -265,7 +266,7 @@ class Encoding:
     def first(self, items: list[tuple[Expr, Symbol]], wanted: Callable[[Expr], Expr], sort: Sort) -> Symbol:
         """Return the symbol whose key is the wanted one; anything where there is none."""
         tests = [(wanted(key), item) for key, item in items]
-        tests = [(test, item) for test, item in tests if not z3.is_false(test)]
+        tests = [(test, item) for test, item in tests if not is_false(test)]
         if not tests:
             return self._anything(sort)
         result = tests[-1][1]

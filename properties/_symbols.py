@@ -23,6 +23,25 @@ TRUE: Final = z3.BoolVal(True)  # noqa: FBT003 - the constant itself
 FALSE: Final = z3.BoolVal(False)  # noqa: FBT003 - as above
 
 
+_TRUE: Final = TRUE.ast.value
+_FALSE: Final = FALSE.ast.value
+
+
+def is_true(part: Expr) -> bool:
+    """Whether an expression is the constant; Z3 has each expression once, and asking its API takes far longer."""
+    return bool(part.ast.value == _TRUE)
+
+
+def is_false(part: Expr) -> bool:
+    """Whether an expression is the constant."""
+    return bool(part.ast.value == _FALSE)
+
+
+def is_number(part: Expr) -> bool:
+    """Whether an expression is a number that is known."""
+    return isinstance(part, z3.IntNumRef)
+
+
 @attrs.frozen(eq=False)
 class Option:
     """A value, where ``present`` holds."""
@@ -54,6 +73,24 @@ class Table:
 
 
 @attrs.frozen(eq=False)
+class StoredTable(Table):
+    """The map ``base``, in which ``key`` has another value."""
+
+    base: Table
+    key: Expr
+
+
+def stored(base: Table, key: Expr, value: Symbol) -> StoredTable:
+    """Return a map in which a key has a value."""
+    return StoredTable(
+        remembered(lambda each: disj(same(each, key), base.has(each))),
+        remembered(lambda each: ite(same(each, key), value, base.at(each))),
+        base,
+        key,
+    )
+
+
+@attrs.frozen(eq=False)
 class Row:
     """A sequence; ``at`` means nothing beyond its size, which is ``bound`` at most, where that is known."""
 
@@ -73,24 +110,24 @@ class FilteredRow(Row):
 
 def conj(*parts: Expr) -> Expr:
     """Return that all parts hold."""
-    kept = [part for part in parts if not z3.is_true(part)]
-    if any(z3.is_false(part) for part in kept):
+    kept = [part for part in parts if not is_true(part)]
+    if any(is_false(part) for part in kept):
         return FALSE
     return z3.And(kept) if len(kept) > 1 else kept[0] if kept else TRUE
 
 
 def disj(*parts: Expr) -> Expr:
     """Return that one of the parts holds."""
-    kept = [part for part in parts if not z3.is_false(part)]
-    if any(z3.is_true(part) for part in kept):
+    kept = [part for part in parts if not is_false(part)]
+    if any(is_true(part) for part in kept):
         return TRUE
     return z3.Or(kept) if len(kept) > 1 else kept[0] if kept else FALSE
 
 
 def neg(part: Expr) -> Expr:
     """Return that the part does not hold."""
-    if z3.is_true(part) or z3.is_false(part):
-        return FALSE if z3.is_true(part) else TRUE
+    if is_true(part) or is_false(part):
+        return FALSE if is_true(part) else TRUE
     return part.arg(0) if z3.is_not(part) else z3.Not(part)
 
 
@@ -100,18 +137,19 @@ def implies(condition: Expr, then: Expr) -> Expr:
 
 
 def is_value(part: Expr) -> bool:
-    if z3.is_int_value(part) or z3.is_true(part) or z3.is_false(part):
+    if is_number(part) or is_true(part) or is_false(part):
         return True
-    return bool(z3.is_app(part) and part.decl().kind() == z3.Z3_OP_DT_CONSTRUCTOR)
+    return isinstance(part, z3.DatatypeRef) and bool(part.decl().kind() == z3.Z3_OP_DT_CONSTRUCTOR)
 
 
 def same(left: Expr, right: Expr) -> Expr:
     """That two leaves are equal."""
-    if left.eq(right):
+    if left.ast.value == right.ast.value:
         return TRUE
-    if is_value(left) and is_value(right):
+    known = is_value(right)
+    if known and is_value(left):
         return FALSE
-    if is_value(right) and z3.is_app_of(left, z3.Z3_OP_ITE):
+    if known and z3.is_app_of(left, z3.Z3_OP_ITE):
         # Which of its values a choice has is said of the condition alone: what does not matter drops out.
         condition, then, otherwise = left.children()
         return choice(condition, same(then, right), same(otherwise, right))
@@ -122,10 +160,10 @@ def choice(condition: Expr, then: Expr, otherwise: Expr) -> Expr:
     """Return that ``then`` holds where the condition does, and ``otherwise`` elsewhere."""
     if then.eq(otherwise):
         return then
-    if z3.is_true(then) or z3.is_false(otherwise):
-        return disj(condition, otherwise) if z3.is_true(then) else conj(condition, then)
-    if z3.is_false(then) or z3.is_true(otherwise):
-        return conj(neg(condition), otherwise) if z3.is_false(then) else disj(neg(condition), then)
+    if is_true(then) or is_false(otherwise):
+        return disj(condition, otherwise) if is_true(then) else conj(condition, then)
+    if is_false(then) or is_true(otherwise):
+        return conj(neg(condition), otherwise) if is_false(then) else disj(neg(condition), then)
     return z3.If(condition, then, otherwise)
 
 
@@ -139,7 +177,7 @@ def is_same_symbol(left: Symbol, right: Symbol) -> bool:
 
 
 def folded(part: Expr, *operands: Expr) -> Expr:
-    return z3.simplify(part) if all(z3.is_int_value(operand) for operand in operands) else part
+    return z3.simplify(part) if all(is_number(operand) for operand in operands) else part
 
 
 def below(left: Expr, right: Expr) -> Expr:
@@ -148,8 +186,8 @@ def below(left: Expr, right: Expr) -> Expr:
 
 def ite(condition: Expr, then: Symbol, otherwise: Symbol) -> Symbol:
     """Return ``then`` where the condition holds, else ``otherwise``; both have the same shape."""
-    if z3.is_true(condition) or z3.is_false(condition) or then is otherwise:
-        return otherwise if z3.is_false(condition) else then
+    if is_true(condition) or is_false(condition) or then is otherwise:
+        return otherwise if is_false(condition) else then
     choose = functools.partial(ite, condition)
     if isinstance(then, Option):
         return Option(choose(then.present, otherwise.present), choose(then.item, otherwise.item))
@@ -235,7 +273,7 @@ def some_value(sort: Any, condition: Callable[[Expr], Expr], pattern: Callable[[
     """That the condition holds for a value; a solver that looks for values looks for those in the pattern."""
     with binding(sort) as (variable,):
         body = condition(variable)
-    if z3.is_false(body) or z3.is_true(body):
+    if is_false(body) or is_true(body):
         return body
     return z3.Exists([variable], body, patterns=[] if pattern is None else [pattern(variable)])
 
@@ -261,8 +299,8 @@ def row(size: Expr, at: Callable[[Expr], Symbol], bound: int | None) -> Row:
 def count(flags: Iterable[Expr]) -> Expr:
     total, open_parts = 0, []
     for flag in flags:
-        if z3.is_true(flag):
+        if is_true(flag):
             total += 1
-        elif not z3.is_false(flag):
+        elif not is_false(flag):
             open_parts.append(z3.If(flag, z3.IntVal(1), z3.IntVal(0)))
     return z3.Sum([z3.IntVal(total), *open_parts]) if open_parts else z3.IntVal(total)

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 import attrs
@@ -213,16 +213,16 @@ class _Ours:
     def __init__(self) -> None:
         self.holdings = Holdings()
         self.counts: Counter[str] = Counter()
-        self._tables = {table: _Table() for table in rows.TABLES}
+        self._tables = {table: _Table() for table in rows.NAMES}
 
     def read(self, connection: sqlite3.Connection) -> Iterator[Finding]:
         """Read every row, and check what only a file of ours can get wrong."""
-        present = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
-        for name in rows.OBJECTS:
-            if name not in present:
-                yield _violation(name, "is missing from the file")
+        missing = rows.missing(connection)
+        for name in missing:
+            yield _violation(name, "is missing from the file")
+        yield from self._checks(connection, missing)
         for name, table in self._tables.items():
-            if name in present:
+            if name not in missing:
                 yield from table.read(name, rows.stored(connection, name))
             self.counts[name] = table.count
         yield from self._orphans()
@@ -231,6 +231,16 @@ class _Ours:
         yield from self._iterations()
         yield from self._feed()
         self._gather()
+
+    @staticmethod
+    def _checks(connection: sqlite3.Connection, missing: Sequence[str]) -> Iterator[Finding]:
+        if missing:
+            return
+        try:
+            for problem in rows.disagreements(connection):
+                yield _violation("checks", problem)
+        except sqlite3.Error as error:
+            yield _violation("checks", f"cannot be compared: {error}")
 
     def _orphans(self) -> Iterator[Finding]:
         for name in _PARTS:

@@ -170,9 +170,9 @@ def _bad_input(context: Context) -> Finding:
             outcome = outcome_of(lambda: call(stores))  # noqa: B023
             if outcome.kind != expected and not _is_refused(context.capabilities, outcome):
                 told = f"{what}: {outcome.kind or outcome.value!r}, and not {expected}"
-                return Finding(calls, told, length=2)
+                return Finding(calls, told, length=2, step=what)
             if visible_state(stores) != before:
-                return Finding(calls, f"{what}: the call was refused and changed something", length=2)
+                return Finding(calls, f"{what}: the call was refused and changed something", length=2, step=what)
     return Finding(calls)
 
 
@@ -185,7 +185,8 @@ def _requests(context: Context) -> Finding:
         before = visible_state(stores)
         for number, (what, message) in enumerate(bad_requests(), 1):
             if came_to := refused(factory.program, message):
-                return Finding(number, f"{what}: {came_to}, and not Serialization", step=what.partition(" ")[0])
+                told = f"{what}: {came_to}, and not Serialization"
+                return Finding(number, told, length=1, step=what.partition(" ")[0])
             if number % _LOOKS_EVERY == 0 and visible_state(stores) != before:
                 return Finding(number, f"one of the {_LOOKS_EVERY} requests up to {what} changed something")
         if visible_state(stores) != before:
@@ -287,7 +288,7 @@ def _kills(context: Context) -> Finding:
     found = crash_amid_calls(mortal, deaths, context.seed, context.capabilities)
     doubt = "" if found.amid else "no call was under way when it was killed"
     told = f"{found.deaths} deaths, {found.amid} with a call under way"
-    return Finding(found.answered, found.wrong, doubt, tried=told)
+    return Finding(found.answered, found.wrong, doubt, tried=told, step="kill" if found.wrong else "")
 
 
 _DEATHS: Final = 40
@@ -313,8 +314,9 @@ def _power_cuts(context: Context) -> Finding:
             break
     images = sum(tally.images + tally.recoveries for tally in tallies)
     if losses:
-        story = min(losses, key=lambda loss: loss.size).story()
-        return Finding(len(tallies), f"{len(losses):,} of {images:,} images are not as they may be", "", story)
+        least = min(losses, key=lambda loss: loss.size)
+        told = f"{len(losses):,} of {images:,} images are not as they may be"
+        return Finding(len(tallies), told, "", least.story(), step=least.doing)
     return Finding(len(tallies), tried=f"{images:,} images, none lost or torn")
 
 
@@ -325,7 +327,8 @@ def _storages(factory: Factory) -> tuple[Any, ...]:
 
 
 def _clock(context: Context) -> Finding:
-    return Finding(*disturb_clock(context.make()))
+    calls, wrong, step = disturb_clock(context.make())
+    return Finding(calls, wrong, step=step)
 
 
 _WORKERS: Final = 4
@@ -364,9 +367,9 @@ def _raced(context: Context) -> Finding:
     racing = 1 + _WORKERS
     if wrong:
         told = f"of {_WORKERS} threads with one expectation, {wrong} won (round: winners)"
-        return Finding(rounds * _WORKERS, told, length=racing)
+        return Finding(rounds * _WORKERS, told, length=racing, step="cas_flow_state")
     if run is None or run.flow_state.failure_count != rounds or len(run.step_ledger) != rounds * _WORKERS:
-        return Finding(rounds * _WORKERS, "what was answered is not there", length=racing)
+        return Finding(rounds * _WORKERS, "what was answered is not there", length=racing, step="get_run")
     return Finding(2 * rounds * _WORKERS)
 
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mobstore.backends.capabilities import Capabilities
 from mobstore.backends.wire import ProgramFailure
 from mobstore.properties import report
 from mobstore.properties.chapter import Chapter, Context, Result, Verdict
@@ -21,7 +20,7 @@ from mobstore.properties.subject import (
     Factory,
     ProgramBackend,
     UnknownBackend,
-    capabilities_of,
+    declared_by,
     factory_of,
     factory_source,
 )
@@ -31,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``mobstore check``."""
     parser.add_argument(
         "backend",
-        help="memory, sqlite, sqlite:PATH (where its files are made), package.module:factory, or exec:COMMAND",
+        help="memory, sqlite (in memory, if files can be), sqlite:PATH (where its files are made), "
+        "package.module:factory, or exec:COMMAND",
     )
     parser.add_argument("--profile", choices=PROFILES, default="ci", help="how much is tried (default: ci)")
     parser.add_argument("--seed", type=int, help="what is generated (default: drawn, and printed)")
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         make = factory_of(arguments.backend)
         chapters = _chosen(arguments.chapter)
         known = {} if arguments.known is None else read_known(arguments.known, [each.name for each in CHAPTERS])
-        capabilities = _declared(make)
+        capabilities = declared_by(make)
         for path in _written(arguments):
             path.touch()
     except (UnknownBackend, NotAList, LookupError, TypeError, OSError, ProgramFailure) as error:
@@ -84,14 +84,6 @@ def run(arguments: argparse.Namespace) -> int:
 def _written(arguments: argparse.Namespace) -> list[Path]:
     """The files that will be written: a path that cannot be written is told before the work, not after it."""
     return [path for path in (arguments.html, arguments.junit) if path is not None]
-
-
-def _declared(make: Callable[[], Factory]) -> Capabilities:
-    factory = make()
-    try:
-        return capabilities_of(factory)
-    finally:
-        factory.destroy()
 
 
 def _ended(make: Callable[[], Factory]) -> Result | None:

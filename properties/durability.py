@@ -20,11 +20,12 @@ import sqlite3
 import sys
 import tempfile
 import textwrap
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -62,10 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="print only the certificate, as the page that is published",
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--page", type=Path, help="write what was tried of each call as a page in Markdown, too")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Try it and return the exit code: 1 when something was lost or torn, 2 when there is no simulated disk."""
+    """Try it and return the exit code.
+
+    1 when something was lost or torn, 2 when there is no simulated disk, or not all was tried in its time.
+    """
     try:
         library()
     except Unreachable as error:
@@ -77,16 +82,19 @@ def run(arguments: argparse.Namespace) -> int:
     seed = report.seed_of(arguments.seed)
     level = LEVELS[arguments.profile]
     findings = Findings(level.name, seed)
-    for part in _done(parts(level, seed), arguments.jobs):
+    todo, begun = parts(level, seed), time.monotonic()
+    for number, part in enumerate(_done(todo, arguments.jobs), 1):
         line = findings.take(part)
         if not arguments.json:
-            print(line, flush=True)
-    harms = findings.harms()
+            print(f"[{number}/{len(todo)}, {time.monotonic() - begun:.0f} s] {line}", flush=True)
+    harms, unknown = findings.harms(), findings.unknown()
+    if arguments.page is not None:
+        arguments.page.write_text(page(findings, harms), "utf-8")
     if arguments.json:
         report.print_json(findings.to_json())
     else:
         _tell(findings, harms)
-    return int(bool(harms))
+    return 1 if harms else 2 if unknown else 0
 
 
 # --- the parts ----------------------------------------------------------------------------------------------
@@ -122,7 +130,7 @@ def parts(level: Level, seed: int) -> list[Part]:
     ]
     found += [functools.partial(_exposed, name, seed) for name in EVERY_BROKEN]
     found += [functools.partial(_kills, level, seed), functools.partial(_surroundings, level, seed)]
-    return [*found, functools.partial(_damage, seed)]
+    return [*found, functools.partial(_damage, level, seed)]
 
 
 def certificate_parts(level: Level, seed: int) -> list[Part]:
@@ -207,8 +215,8 @@ def _surroundings(level: Level, seed: int) -> list[Failures]:
         return spoil_surroundings(Path(directory), level.faults, seed)
 
 
-def _damage(seed: int) -> list[Damage]:
-    return list(damage_pages(seed))
+def _damage(level: Level, seed: int) -> list[Damage]:
+    return list(damage_pages(seed, level.drawn))
 
 
 def _exposed(name: str, seed: int) -> Exposed:
@@ -337,7 +345,7 @@ class Findings:
         told += [harm.story() for each in (*self.failures, *self.surroundings) for harm in each.harms]
         told += [harm for each in self.interrupted for harm in each.harms]
         told += self.killed.problems if self.killed else ()
-        told += [wrong for each in self.damaged if each.is_claimed for wrong in each.wrong]
+        told += [wrong for each in self.damaged for wrong in each.wrong]
         told += [
             f"{each.name}: {each.mistake}, and nothing gave it away" for each in self.exposed if not each.by_what
         ]
@@ -349,6 +357,13 @@ class Findings:
         if drift:
             told.append(f"the certificate {PAGE.name} {drift}: make certificate")
         return told
+
+    def unknown(self) -> list[str]:
+        """Return what was not tried, and should have been."""
+        killed = self.killed
+        if killed is None or killed.killed == killed.asked:
+            return []
+        return [f"{killed.killed} of {killed.asked} processes were killed in the time that there was"]
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as plain JSON."""
@@ -364,6 +379,7 @@ class Findings:
             "damage": [{**attrs.asdict(each), "wrong": len(each.wrong)} for each in self.damaged],
             "broken": [attrs.asdict(each) for each in self.exposed],
             "harms": self.harms(),
+            "unknown": self.unknown(),
         }
 
 
@@ -396,20 +412,67 @@ def _tell(findings: Findings, harms: Sequence[str]) -> None:
         COLUMNS,
         certificate.rows(),
     )
-    report.print_table(
-        "What was tried of each call",
-        ("call", "images", "recoveries", "schedules", "faults", "interrupts", "harmed"),
-        [(tried.name, *(f"{count:,}" for count in attrs.astuple(tried)[1:])) for tried in findings.calls()],
-    )
+    report.print_table("What was tried of each call", _CALL_COLUMNS, _call_rows(findings))
+    report.print_table("What became of damaged pages", _DAMAGE_COLUMNS, _damage_rows(findings))
     _tell_sums(findings)
     print("\nBroken stores, and what gave each away:")
-    for each in sorted(findings.exposed, key=lambda each: each.name):
-        print(f"  {each.name}: {each.mistake}\n    -> {textwrap.shorten(each.by_what or 'NOTHING', _SHOWN)}")
+    for name, mistake, by_what in _exposed_rows(findings):
+        print(f"  {name}: {mistake}\n    -> {by_what}")
     for harm in harms[:5]:
         print(f"\n{harm}")
+    for what in findings.unknown():
+        print(f"\ncould not tell: {what}")
     print(f"\n{len(harms)} lost, torn or harmed")
 
 
+_CALL_COLUMNS: Final = ("call", "images", "recoveries", "schedules", "faults", "interrupts", "harmed")
+_DAMAGE_COLUMNS: Final = ("in the place of a page", "files", "refused", "calls told", "right", "wrong")
+_EXPOSED_COLUMNS: Final = ("broken store", "its mistake", "crash point, or failure, that gave it away")
+
+Rows: TypeAlias = Sequence[tuple[str, ...]]
+
+
+def _call_rows(findings: Findings) -> Rows:
+    return [(tried.name, *(f"{count:,}" for count in attrs.astuple(tried)[1:])) for tried in findings.calls()]
+
+
+def _damage_rows(findings: Findings) -> Rows:
+    return [
+        (each.name, *(f"{count:,}" for count in (each.files, each.refused, each.told, each.right, len(each.wrong))))
+        for each in findings.damaged
+    ]
+
+
+def _exposed_rows(findings: Findings) -> Rows:
+    return [
+        (each.name, each.mistake, textwrap.shorten(each.by_what or "NOTHING", _SHOWN))
+        for each in sorted(findings.exposed, key=lambda each: each.name)
+    ]
+
+
+def page(findings: Findings, harms: Sequence[str]) -> str:
+    """Return what was tried, and what came of it, as a page in Markdown."""
+    made = f"Made on SQLite {sqlite3.sqlite_version}, profile {findings.level}, seed {findings.seed}."
+    lines = [_INTRODUCTION, made, "", f"{len(harms)} lost, torn or harmed.", "", "## Calls", ""]
+    lines += [*_markdown(_CALL_COLUMNS, _call_rows(findings)), "", "## Damaged pages", ""]
+    lines += [*_markdown(_DAMAGE_COLUMNS, _damage_rows(findings)), "", "## Broken stores", ""]
+    return "\n".join([*lines, *_markdown(_EXPOSED_COLUMNS, _exposed_rows(findings))]) + "\n"
+
+
+def _markdown(columns: tuple[str, ...], rows: Rows) -> list[str]:
+    escaped = (tuple(cell.replace("|", "\\|") for cell in row) for row in rows)
+    return [f"| {' | '.join(row)} |" for row in (columns, ("---",) * len(columns), *escaped)]
+
+
+_INTRODUCTION: Final = """# What was tried when things break
+
+Of each call: *images* of what may be left of the disk when the power is cut at each of its operations in the call,
+*recoveries* that were cut off themselves, *schedules* in which the call overlapped with others while the power was
+cut, *faults* of the disk, of a statement and of the surroundings, *interrupts* on the memory backend, and how many
+of all these *harmed*: lost, tore or left something broken. Of damaged pages: calls that told of the damage, were
+right all the same, or wrong. Every broken store must be given away. Made by `make faults`, and not edited; what is
+drawn follows from the seed. What was tried is no proof.
+"""
 _SHOWN: Final = 300
 """How much of what gave a store away is printed; the JSON has it all."""
 
@@ -433,10 +496,4 @@ def _tell_sums(findings: Findings) -> None:
         print(
             f"{findings.killed.killed:,} processes killed: {findings.killed.answered:,} calls answered, "
             f"{findings.killed.in_flight:,} in flight"
-        )
-    for each in findings.damaged:
-        claim = "" if each.is_claimed else " (SQLite keeps no checksums: nothing is claimed)"
-        print(
-            f"{each.files:,} files with a page overwritten with {each.name}: refused {each.refused:,}, "
-            f"readings told {each.told:,}, right {each.right:,}, not noticed {len(each.wrong):,}{claim}"
         )

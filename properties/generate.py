@@ -29,6 +29,7 @@ from mobstore.properties.refinement import PROFILES
 from mobstore.properties.schema import schema_text
 from mobstore.properties.tla.scopes import SCOPES
 from mobstore.properties.zoo import ZOO
+from mobstore.properties.zoo.twins import TWINS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -349,8 +350,8 @@ def chapters_page() -> str:
         "`mobstore check` runs the chapters, the cheap ones first. Each is passed, failed, unknown or not",
         "applicable; a level is earned when every chapter of it, and of the levels before it, has passed, or does",
         "not apply because the contract lets the backend lack what it is about. The bound is of `--profile ci`.",
-        "The last column names a broken backend of the zoo that is there for the chapter, and counts the others",
-        "(`mobstore zoo`); the chapters without one have their broken twins in the tests.",
+        "The last column names a broken backend that the chapter must reject, and the step at which it does,",
+        "where chance does not decide; and counts those that the zoo has for the chapter (`mobstore zoo`).",
     ]
     for level in Level:
         lines += ["", f"## {level}", "", "| chapter | promise | tried | must reject |", "|---|---|---|---|"]
@@ -362,12 +363,11 @@ def chapters_page() -> str:
 
 
 def _twin(chapter: str) -> str:
-    """Return a broken backend that is there for a chapter, and how many more there are."""
-    broken = [backend for backend in ZOO.values() if backend.chapter == chapter]
-    if not broken:
-        return ""
-    more = f", and {len(broken) - 1} more" if len(broken) > 1 else ""
-    return f"`{broken[0].name}`: {broken[0].mistake}{more}"
+    """Return the broken twin of a chapter, where it is rejected, and how many more are there for the chapter."""
+    twin = TWINS[chapter]
+    more = sum(backend.chapter == chapter and backend is not twin.backend for backend in ZOO.values())
+    where = f" (at {twin.step})" if twin.step else ""
+    return f"{twin.backend.mistake}{where}" + (f", and {more} more" if more else "")
 
 
 FILES: Final[Mapping[str, Callable[[], str]]] = {

@@ -84,6 +84,7 @@ class Scope(enum.Enum):
     AUTHORITY = "a stored authority record"
     AUTHORITY_STEP = "two stored authority records, before and after a compare-and-put"
     COMPOSITION = "a run as the store keeps it"
+    COMMITS = "a run as our callers leave it"
 
     @property
     def is_step(self) -> bool:
@@ -251,13 +252,13 @@ _CREATE: Final = run_inputs.CreateRun(
     max_active_frames=1,
     max_frame_depth=2,
 )
-_STARTED: Final = (_CREATE, run_inputs.StartRun())
-_QUEUED: Final = (*_STARTED, run_inputs.RegisterReadyFrame("f"))
+STARTED: Final = (_CREATE, run_inputs.StartRun())
+_QUEUED: Final = (*STARTED, run_inputs.RegisterReadyFrame("f"))
 _PUMPED: Final = (*_QUEUED, run_inputs.PumpNodeScheduler("f"))
-_LOOP_QUEUED: Final = (*_STARTED, run_inputs.RegisterPendingBodyFrame("l", 1))
+_LOOP_QUEUED: Final = (*STARTED, run_inputs.RegisterPendingBodyFrame("l", 1))
 _LOOP_PUMPED: Final = (*_LOOP_QUEUED, run_inputs.PumpFrameScheduler("l"))
-_FAILED: Final = (*_STARTED, run_inputs.FailStep("one"))
-_STEP_DONE: Final = (*_STARTED, run_inputs.CompleteStep("one"))
+_FAILED: Final = (*STARTED, run_inputs.FailStep("one"))
+_STEP_DONE: Final = (*STARTED, run_inputs.CompleteStep("one"))
 _OUTPUT: Final = (*_STEP_DONE, run_inputs.RecordStepOutput("one"))
 
 _GRAPH: Final[Mapping[str, Any]] = {
@@ -278,7 +279,7 @@ _ALL_DONE: Final = (
     *(*_NODE_DONE, _ADMIT, _ADMIT),
     *(frame_inputs.CompleteNode("c"), frame_inputs.CompleteNode("d")),
 )
-_SEALED: Final = (*_ALL_DONE, frame_inputs.SealFrame(FrameTerminalStatus.COMPLETED))
+SEALED: Final = (*_ALL_DONE, frame_inputs.SealFrame(FrameTerminalStatus.COMPLETED))
 
 _LOOPING: Final = (loop_inputs.StartLoop("l", 2, "r", "d", "loop", 1),)
 _IN_BODY: Final = (*_LOOPING, loop_inputs.BodyFrameStarted("l", "f0", 0))
@@ -364,6 +365,9 @@ def _has_failed(step: t.Term) -> t.Term:
     return _status(_s, step).eq(StepStatus.FAILED)
 
 
+_FAILED_STEPS: Final = t.count(_s.step_status, _has_failed)
+
+
 def _some_step_became(status: StepStatus) -> t.Term:
     return t.exists(
         _run.after.step_status,
@@ -428,7 +432,7 @@ _RUN_INVARIANTS: Final = (
         Scope.RUN,
         ~_s.phase.eq(RunPhase.ABSENT),
         t.every(t.Elements(getattr(_s, name)).eq(_s.tracked_steps) for name in ("step_status", *_PER_STEP)),
-        _STARTED,
+        STARTED,
         without_guard(RUN, "RecordStepOutput", "StepExists"),
     ),
     Invariant(
@@ -471,8 +475,8 @@ _RUN_INVARIANTS: Final = (
         "failures-are-counted",
         "As many failures were counted as steps failed.",
         Scope.RUN,
-        (_s.failure_count > 0) | t.exists(_s.step_status, _has_failed),
-        _s.failure_count.eq(t.count(_s.step_status, _has_failed)),
+        (_s.failure_count > 0) | (_FAILED_STEPS > 0),
+        _s.failure_count.eq(_FAILED_STEPS),
         _FAILED,
         without_update(RUN, "FailStep", "failure_count"),
     ),
@@ -511,7 +515,7 @@ _RUN_INVARIANTS: Final = (
         _run.before.phase.one_of(RunPhase.COMPLETED, RunPhase.FAILED, RunPhase.CANCELED),
         _run.same(*(name for name in Record(FlowRunState).fields if name != "phase"))
         & (_run.same("phase") | (_run.before.phase.eq(RunPhase.FAILED) & _run.after.phase.eq(RunPhase.CANCELED))),
-        (*_STARTED, run_inputs.TerminalizeFailed(), run_inputs.TerminalizeCanceled()),
+        (*STARTED, run_inputs.TerminalizeFailed(), run_inputs.TerminalizeCanceled()),
         also_from(RUN, "TerminalizeCanceled", RunPhase.COMPLETED),
     ),
     Invariant(
@@ -520,7 +524,7 @@ _RUN_INVARIANTS: Final = (
         Scope.RUN_STEP,
         ~_run.before.phase.eq(RunPhase.ABSENT),
         _run.same(*_DEFINITION) & ~_run.after.phase.eq(RunPhase.ABSENT),
-        _STARTED,
+        STARTED,
         also_from(RUN, "CreateRun", RunPhase.PENDING),
     ),
     Invariant(
@@ -622,6 +626,7 @@ _RUN_INVARIANTS: Final = (
 _f: Final = t.fields_of("s", FlowFrameState)
 _frame: Final = _Pair(FlowFrameState)
 _BEGUN: Final = (NodeStatus.RUNNING, NodeStatus.COMPLETED, NodeStatus.FAILED, NodeStatus.CANCELED)
+_LOST: Final = (NodeStatus.FAILED, NodeStatus.SKIPPED, NodeStatus.CANCELED)
 _branches: Final = t.fields_of("i", frame_inputs.CompleteNode)
 _FRAME_DEFINITION: Final = (
     "frame_id",
@@ -672,6 +677,33 @@ def _node_moved_on(node: t.Term) -> t.Term:
 def _newly_running(node: t.Term) -> t.Term:
     was = status_of(_frame.before.node_status, node).eq(NodeStatus.RUNNING)
     return status_of(_frame.after.node_status, node).eq(NodeStatus.RUNNING) & ~was
+
+
+def _begins_or_ends(node: t.Term) -> t.Term:
+    before, after = (status_of(each.node_status, node) for each in (_frame.before, _frame.after))
+    return before.eq(NodeStatus.RUNNING).ne(after.eq(NodeStatus.RUNNING))
+
+
+def _is_passed_over(node: t.Term) -> t.Term:
+    skipped = status_of(_frame.after.node_status, node).eq(NodeStatus.SKIPPED)
+    return is_open(_frame.before.node_status, node) & skipped
+
+
+def _could_not_run(node: t.Term) -> t.Term:
+    """Return that a node's dependencies cannot be satisfied any more, or that its branch was won."""
+    branch = t.at(_frame.after.node_branches, node, None)
+    won = t.Present(branch) & t.member(t.The(branch), _frame.after.branch_winners)
+    return is_blocked(_frame.after, _frame.after.node_status, node) | won
+
+
+def _becoming(status: NodeStatus, *before: NodeStatus) -> t.Term:
+    """Return the statuses in which every node that has one of some has another."""
+    statuses = _f.node_status
+    return t.map_to(
+        statuses,
+        statuses,
+        lambda node: t.if_(status_of(statuses, node).one_of(*before), status, status_of(statuses, node)),
+    )
 
 
 def _without_fixpoint(id: str) -> Broken:
@@ -732,7 +764,7 @@ _FRAME_INVARIANTS: Final = (
         "No node waits for dependencies that can no longer be satisfied.",
         Scope.FRAME,
         _f.phase.eq(FramePhase.RUNNING)
-        & t.exists(_f.node_status, lambda node: status_of(_f.node_status, node).eq(NodeStatus.FAILED)),
+        & t.exists(_f.node_status, lambda node: status_of(_f.node_status, node).one_of(*_LOST)),
         t.for_all(
             _f.node_status, lambda node: ~(is_open(_f.node_status, node) & is_blocked(_f, _f.node_status, node))
         ),
@@ -791,7 +823,7 @@ _FRAME_INVARIANTS: Final = (
             | _sealed_as(FrameTerminalStatus.FAILED, FramePhase.FAILED)
             | _sealed_as(FrameTerminalStatus.CANCELED, FramePhase.CANCELED)
         ),
-        _SEALED,
+        SEALED,
         without_guard(FRAME, "SealFrame", "the status follows the nodes"),
     ),
     Invariant(
@@ -819,7 +851,7 @@ _FRAME_INVARIANTS: Final = (
         _started(_frame.before) & ~_frame.after.phase.eq(FramePhase.RUNNING),
         _frame.same(*(name for name in Record(FlowFrameState).fields if name != "phase"))
         & (_frame.before.phase.eq(FramePhase.RUNNING) | _frame.same("phase")),
-        _SEALED,
+        SEALED,
         also_from(FRAME, "RecordNodeOutput", FramePhase.COMPLETED),
     ),
     Invariant(
@@ -845,6 +877,30 @@ _FRAME_INVARIANTS: Final = (
         ),
         _ADMITTED,
         without_update(FRAME, "AdmitNextReadyNode", "last_admitted_node"),
+    ),
+    Invariant(
+        "one-node-at-a-time",
+        "In one step at most one node begins to run, or ends.",
+        Scope.FRAME_STEP,
+        _started(_frame.before) & t.exists(_frame.after.node_status, _begins_or_ends),
+        t.for_all(
+            _frame.after.node_status,
+            lambda node: (
+                ~_begins_or_ends(node)
+                | t.for_all(_frame.after.node_status, lambda other: other.eq(node) | ~_begins_or_ends(other))
+            ),
+        ),
+        _ADMITTED,
+        defining(FRAME, "CompleteNode", "ended", _becoming(NodeStatus.COMPLETED, NodeStatus.RUNNING)),
+    ),
+    Invariant(
+        "what-is-passed-over-could-not-run",
+        "A node is skipped before it runs only where its dependencies are lost, or its branch.",
+        Scope.FRAME_STEP,
+        _started(_frame.before) & t.exists(_frame.after.node_status, _is_passed_over),
+        t.for_all(_frame.after.node_status, lambda node: ~_is_passed_over(node) | _could_not_run(node)),
+        _NODE_FAILED,
+        defining(FRAME, "FailNode", "ended", _becoming(NodeStatus.SKIPPED, NodeStatus.PENDING, NodeStatus.READY)),
     ),
     Invariant(
         "node-outputs-are-not-forgotten",
@@ -1088,11 +1144,13 @@ def _kernel(snapshots: t.Term, key: t.Term) -> t.Fields:
     return t.Fields(t.at(snapshots, key).get("kernel_state"))
 
 
-def _frame_of(key: t.Term) -> t.Fields:
+def frame_of(key: t.Term) -> t.Fields:
+    """Return the fields of the frame that the run ``s`` has under an id."""
     return _kernel(_m.frames, key)
 
 
-def _loop_of(key: t.Term) -> t.Fields:
+def loop_of(key: t.Term) -> t.Fields:
+    """Return the fields of the loop that the run ``s`` has under an id."""
     return _kernel(_m.loops, key)
 
 
@@ -1111,27 +1169,27 @@ def _runs_a_step(frame: t.Fields) -> Callable[[t.Term], t.Term]:
     return runs
 
 
-_RUNNING_STEPS: Final = t.total(
-    _m.frames, lambda key: t.count(_frame_of(key).node_status, _runs_a_step(_frame_of(key)))
+RUNNING_STEPS: Final = t.total(
+    _m.frames, lambda key: t.count(frame_of(key).node_status, _runs_a_step(frame_of(key)))
 )
-_ACTIVE_LOOPS: Final = t.count(_m.loops, lambda key: _is_active(_loop_of(key)))
+_ACTIVE_LOOPS: Final = t.count(_m.loops, lambda key: _is_active(loop_of(key)))
 
 
 def _is_body_of(frame: t.Term, loop: t.Term, iteration: t.Term) -> t.Term:
     """Return that a frame is in the store, as the body of this iteration of this loop instance."""
-    state = _frame_of(frame)
+    state = frame_of(frame)
     of_iteration = state.loop_instance_id.eq(loop) & state.iteration.eq(iteration)
     return t.member(frame, _m.frames) & state.frame_scope.eq(FrameScope.BODY) & of_iteration
 
 
 def _body_is_there(loop: t.Term) -> t.Term:
-    state = _loop_of(loop)
+    state = loop_of(loop)
     return ~_is_active(state) | _is_body_of(t.The(state.active_body_frame_id), loop, state.current_iteration)
 
 
 def _parent_waits(loop: t.Term) -> t.Term:
-    state = _loop_of(loop)
-    parent = _frame_of(state.parent_frame_id)
+    state = loop_of(loop)
+    parent = frame_of(state.parent_frame_id)
     node = state.parent_node_id
     return t.member(state.parent_frame_id, _m.frames) & t.iff(
         state.phase.eq(LoopPhase.RUNNING),
@@ -1147,7 +1205,10 @@ def _is_in_order(entry: t.Term) -> t.Term:
     def of_iteration(other: t.Term, number: t.Term) -> t.Term:
         return other.get("loop_instance_id").eq(loop) & other.get("iteration").eq(number)
 
-    once = t.count(_m.loop_iteration_ledger, lambda other: of_iteration(other, iteration)).eq(1)
+    once = t.for_all(
+        _m.loop_iteration_ledger,
+        lambda other: ~of_iteration(other, iteration) | other.get("frame_id").eq(entry.get("frame_id")),
+    )
     follows = t.exists(_m.loop_iteration_ledger, lambda other: of_iteration(other, iteration - 1))
     return once & (iteration.eq(0) | follows)
 
@@ -1181,7 +1242,7 @@ def _example() -> MobRun:
             *(run_inputs.RegisterReadyFrame("f1"), run_inputs.RegisterPendingBodyFrame("l", 1)),
         ),
     )
-    _, root = last_step(FRAME, (*_NODE_DONE, _ADMIT, _ADMIT))
+    _, root = last_step(FRAME, (*_NODE_DONE, frame_inputs.RecordNodeOutput("a"), _ADMIT, _ADMIT))
     _, body = last_step(FRAME, _BODY)
     _, loop = last_step(LOOP, _SECOND_DONE[:-1])
     bodies = {f"f{number}": evolve(body, {"frame_id": f"f{number}", "iteration": number}) for number in (0, 1)}
@@ -1203,13 +1264,13 @@ def _example() -> MobRun:
 
 def _ended_example(phase: RunPhase, status: MobRunStatus) -> MobRun:
     """Return the example with its run at an end."""
-    flow = _EXAMPLE.flow_state
+    flow = EXAMPLE.flow_state
     ended = flow.step_status.set("two", StepStatus.COMPLETED)
     at_end = evolve(flow, {"phase": phase, "step_status": ended})
-    return evolve(_EXAMPLE, {"status": status, "completed_at": Timestamp(1), "flow_state": at_end})
+    return evolve(EXAMPLE, {"status": status, "completed_at": Timestamp(1), "flow_state": at_end})
 
 
-_EXAMPLE: Final = _example()
+EXAMPLE: Final = _example()
 _COMPLETED: Final = _ended_example(RunPhase.COMPLETED, MobRunStatus.COMPLETED)
 _i_create: Final = t.fields_of("i", run_inputs.CreateRun)
 _i_loop: Final = t.fields_of("i", loop_inputs.StartLoop)
@@ -1223,7 +1284,7 @@ _COMPOSITION_INVARIANTS: Final = (
         t.every(
             t.implies(_m.status.eq(status), _flow.phase.one_of(*phases)) for status, phases in _STATUS_OF.items()
         ),
-        _EXAMPLE,
+        EXAMPLE,
         writing(RUN, "TerminalizeCanceled", "phase", RunPhase.FAILED),
     ),
     Invariant(
@@ -1253,7 +1314,7 @@ _COMPOSITION_INVARIANTS: Final = (
             _flow.output_recorded,
             lambda step: ~t.at(_flow.output_recorded, step) | _step_is(StepStatus.COMPLETED)(step),
         ),
-        _EXAMPLE,
+        EXAMPLE,
         without_update(RUN, "CompleteStep", "step_status"),
     ),
     Invariant(
@@ -1262,7 +1323,7 @@ _COMPOSITION_INVARIANTS: Final = (
         Scope.COMPOSITION,
         t.exists(_flow.step_dependencies, lambda step: ~t.is_empty(t.at(_flow.step_dependencies, step))),
         _circle_free(),
-        _EXAMPLE,
+        EXAMPLE,
         writing(
             RUN,
             "CreateRun",
@@ -1280,16 +1341,16 @@ _COMPOSITION_INVARIANTS: Final = (
         Scope.COMPOSITION,
         ~t.is_empty(_flow.ready_frames) | ~t.is_empty(_flow.pending_body_frame_loops),
         _all_in(_flow.ready_frames, _m.frames) & _all_in(_flow.pending_body_frame_loops, _m.loops),
-        _EXAMPLE,
+        EXAMPLE,
         writing(RUN, "RegisterReadyFrame", "ready_frames", t.append(_old.ready_frames, "nowhere")),
     ),
     Invariant(
         "running-steps-have-slots",
         "There are at least as many node slots taken as steps' nodes run.",
         Scope.COMPOSITION,
-        _RUNNING_STEPS > 0,
-        _flow.active_node_count >= _RUNNING_STEPS,
-        _EXAMPLE,
+        RUNNING_STEPS > 0,
+        _flow.active_node_count >= RUNNING_STEPS,
+        EXAMPLE,
         without_update(RUN, "PumpNodeScheduler", "active_node_count"),
     ),
     Invariant(
@@ -1298,26 +1359,26 @@ _COMPOSITION_INVARIANTS: Final = (
         Scope.COMPOSITION,
         (_ACTIVE_LOOPS > 0) | (_flow.active_frame_count > 0),
         _flow.active_frame_count.eq(_ACTIVE_LOOPS),
-        _EXAMPLE,
+        EXAMPLE,
         without_update(RUN, "FrameTerminated", "active_frame_count"),
     ),
     Invariant(
         "keys-are-names",
         "Frames and loops stand under their own ids.",
         Scope.COMPOSITION,
-        ~t.is_empty(_m.frames),
-        t.for_all(_m.frames, lambda key: _frame_of(key).frame_id.eq(key))
-        & t.for_all(_m.loops, lambda key: _loop_of(key).loop_instance_id.eq(key)),
-        _EXAMPLE,
+        ~t.is_empty(_m.frames) | ~t.is_empty(_m.loops),
+        t.for_all(_m.frames, lambda key: frame_of(key).frame_id.eq(key))
+        & t.for_all(_m.loops, lambda key: loop_of(key).loop_instance_id.eq(key)),
+        EXAMPLE,
         without_update(FRAME, "StartBodyFrame", "frame_id"),
     ),
     Invariant(
         "active-body-is-there",
         "The active body frame of a loop is stored, as the body of its present iteration.",
         Scope.COMPOSITION,
-        _ACTIVE_LOOPS > 0,
+        t.exists(_m.loops, lambda key: _is_active(loop_of(key))),
         t.for_all(_m.loops, _body_is_there),
-        _EXAMPLE,
+        EXAMPLE,
         without_update(FRAME, "StartBodyFrame", "iteration"),
     ),
     Invariant(
@@ -1326,7 +1387,7 @@ _COMPOSITION_INVARIANTS: Final = (
         Scope.COMPOSITION,
         ~t.is_empty(_m.loops),
         t.for_all(_m.loops, _parent_waits),
-        _EXAMPLE,
+        EXAMPLE,
         without_update(LOOP, "UntilConditionMet", "phase"),
     ),
     Invariant(
@@ -1334,8 +1395,8 @@ _COMPOSITION_INVARIANTS: Final = (
         "No loop is nested deeper than its run allows (0: no maximum).",
         Scope.COMPOSITION,
         (_flow.max_frame_depth > 0) & ~t.is_empty(_m.loops),
-        t.for_all(_m.loops, lambda key: _loop_of(key).depth <= _flow.max_frame_depth),
-        _EXAMPLE,
+        t.for_all(_m.loops, lambda key: loop_of(key).depth <= _flow.max_frame_depth),
+        EXAMPLE,
         writing(LOOP, "StartLoop", "depth", _i_loop.depth + 9),
     ),
     Invariant(
@@ -1347,7 +1408,7 @@ _COMPOSITION_INVARIANTS: Final = (
             _m.loop_iteration_ledger,
             lambda entry: _is_body_of(entry.get("frame_id"), entry.get("loop_instance_id"), entry.get("iteration")),
         ),
-        _EXAMPLE,
+        EXAMPLE,
         without_update(FRAME, "StartBodyFrame", "loop_instance_id"),
     ),
     Invariant(
@@ -1355,8 +1416,8 @@ _COMPOSITION_INVARIANTS: Final = (
         "The iteration ledger has one frame an iteration, and no iteration without the one before.",
         Scope.COMPOSITION,
         ~t.is_empty(_m.loop_iteration_ledger),
-        t.for_all(_m.loop_iteration_ledger, _is_in_order),
-        _EXAMPLE,
+        t.each_once(_m.loop_iteration_ledger) & t.for_all(_m.loop_iteration_ledger, _is_in_order),
+        EXAMPLE,
         writing(LOOP, "BodyFrameCompleted", "current_iteration", _l.current_iteration + 2),
     ),
 )

@@ -2,8 +2,9 @@
 
 For every broken backend the smoke chapter is run, which most of them pass, and the chapter that is there for its
 mistake, which must reject it; with ``--every`` all chapters that draw nothing, too.  Those that show only when
-calls overlap, the power fails or a call is interrupted are found out by other means than chapters.  With
-``--correct N`` our own backends go through the suite with N seeds, and nothing may reject them.
+calls overlap, the power fails or a call is interrupted are found out by other means than chapters.  At the end each
+chapter meets its twin, which it must reject at a named step.  With ``--correct N`` our own backends go through the
+suite with N seeds, and nothing may reject them.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from rich.console import Console
 
 from mobstore.properties import alarms, report
 from mobstore.properties.alarms import DRAW_NOTHING
-from mobstore.properties.chapter import Context, Result, Verdict
+from mobstore.properties.chapter import Chapter, Context, Result, Verdict
 from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.refinement import PROFILES
+from mobstore.properties.subject import declared_by
 from mobstore.properties.zoo import BY_HAND, ZOO, Kind
 from mobstore.properties.zoo.elsewhere import EXHIBITS
+from mobstore.properties.zoo.twins import TWINS, name_of
 
 ATTEMPTS: Final = 6
 """Seeds that are tried before a broken backend counts as not rejected."""
@@ -46,7 +49,8 @@ class Rejection:
     """What became of a broken backend.
 
     ``kind`` says where it comes from, ``group`` what it is summed up with, if anything; ``own`` is the result of
-    what is there for it, ``others`` are those of more chapters.
+    what is there for it, ``others`` are those of more chapters; ``is_rejected`` says whether it was found out as it
+    must be: by few enough calls, and a twin at its step.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Rejection:
     kind: str
     group: str
     own: Result
+    is_rejected: bool
     others: tuple[Result, ...] = ()
 
     @property
@@ -61,42 +66,52 @@ class Rejection:
         """Whether it passed the smoke chapter: a mistake that an author may not notice."""
         return any(result.chapter == SMOKE and result.verdict is Verdict.PASSED for result in self.others)
 
-    @property
-    def is_rejected(self) -> bool:
-        """Whether it was found out, by few enough calls."""
-        return self.own.verdict is Verdict.FAILED and 0 < self.own.length <= LONGEST
+
+def _in_few_calls(result: Result) -> bool:
+    return result.verdict is Verdict.FAILED and 0 < result.length <= LONGEST
 
 
 def reject(name: str, seed: int, others: Sequence[str] = (SMOKE,), *, shrinks: bool = True) -> Rejection:
     """Hold a broken backend to its chapter, with one seed after another until it is rejected, and to others once.
 
     Args:
-        name: a key of `ZOO` or `EXHIBITS`.
+        name: a key of `ZOO` or `EXHIBITS`, or the name of a chapter's twin.
         seed: the first seed.
         others: the names of other chapters.
         shrinks: whether to look for the simplest counterexample where a short one is known.
     """
     if name in EXHIBITS:
         return _expose(name, seed)
+    if name in _TWINS:
+        return _confront(name, seed)
     backend = ZOO[name]
-    source = f"ZOO[{name!r}]()"
-    own, seconds, calls = _CHAPTERS[backend.chapter], 0.0, 0
+    context = Context(backend, name, f"ZOO[{name!r}]()", PROFILES["ci"], seed, shrinks=shrinks)
+    own = _again_and_again(_CHAPTERS[backend.chapter], context)
+    tried = (_CHAPTERS[other] for other in others if other != own.chapter)
+    context = attrs.evolve(context, shrinks=False)
+    results = tuple(other.run(context) for other in tried)
+    return Rejection(name, backend.mistake, backend.kind, backend.group, own, _in_few_calls(own), results)
+
+
+def _again_and_again(chapter: Chapter, context: Context) -> Result:
+    """Return the result of the first seed that rejects a backend, or of the last, with what all of them took."""
+    seconds, calls = 0.0, 0
     for attempt in range(ATTEMPTS):
-        context = Context(backend, name, source, PROFILES["ci"], seed + attempt, shrinks=shrinks)
-        result = own.run(context)
+        result = chapter.run(attrs.evolve(context, seed=context.seed + attempt))
         seconds, calls = seconds + result.seconds, calls + result.calls
         if result.verdict is Verdict.FAILED:
             break
-    tried = (_CHAPTERS[other] for other in others if other != own.name)
-    context = Context(backend, name, source, PROFILES["ci"], seed, shrinks=False)
-    return Rejection(
-        name,
-        backend.mistake,
-        backend.kind,
-        backend.group,
-        attrs.evolve(result, seconds=seconds, calls=calls),
-        tuple(other.run(context) for other in tried),
-    )
+    return attrs.evolve(result, seconds=seconds, calls=calls)
+
+
+def _confront(name: str, seed: int) -> Rejection:
+    """Let a chapter meet its twin."""
+    chapter = _TWINS[name]
+    twin = TWINS[chapter]
+    backend, source = twin.backend, f"TWINS[{chapter!r}].backend()"
+    context = Context(backend, name, source, PROFILES["ci"], seed, declared_by(backend), shrinks=False)
+    own = _again_and_again(_CHAPTERS[chapter], context)
+    return Rejection(name, backend.mistake, _TWIN, "", own, twin.is_found_by(own))
 
 
 def _expose(name: str, seed: int) -> Rejection:
@@ -109,10 +124,12 @@ def _expose(name: str, seed: int) -> Rejection:
     if exhibit.make is not None:
         context = Context(exhibit.make, name, "", PROFILES["quick"], seed, shrinks=False)
         others.append(_CHAPTERS[SMOKE].run(context))
-    return Rejection(name, exhibit.mistake, _ELSEWHERE, "", own, tuple(others))
+    return Rejection(name, exhibit.mistake, _ELSEWHERE, "", own, _in_few_calls(own), tuple(others))
 
 
 _ELSEWHERE: Final = "elsewhere"
+_TWIN: Final = "twin"
+_TWINS: Final = {name_of(chapter.name): chapter.name for chapter in CHAPTERS}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -144,25 +161,31 @@ def run(arguments: argparse.Namespace) -> int:
     rejections = []
     for rejection in _rejected(names, arguments):
         rejections.append(rejection)
-        if not arguments.json and (arguments.rows or rejection.kind not in _ROWS):
+        if not arguments.json:
             _tell(rejection, arguments)
     missed = [found for found in rejections if not found.is_rejected]
     if arguments.json:
         report.print_json([_row(found) for found in rejections])
     else:
-        _tell_rows(rejections)
-        _tell_chapters(rejections)
-        valid = sum(found.is_valid for found in rejections)
-        longest = max(found.own.seconds for found in rejections)
-        print(
-            f"{len(rejections) - len(missed)} of {len(rejections)} broken backends rejected by at most {LONGEST} "
-            f"calls in {time.perf_counter() - begun:.0f} s, each in {longest:.1f} s or less; {valid} pass smoke"
-        )
+        zoo = [found for found in rejections if found.kind != _TWIN]
+        _tell_rows(zoo)
+        _tell_chapters(zoo)
+        _sum_up(zoo, [found for found in rejections if found.kind == _TWIN], time.perf_counter() - begun)
     return int(bool(missed))
 
 
+def _sum_up(zoo: Sequence[Rejection], twins: Sequence[Rejection], seconds: float) -> None:
+    longest = max(found.own.seconds for found in (*zoo, *twins))
+    caught, valid = sum(found.is_rejected for found in zoo), sum(found.is_valid for found in zoo)
+    print(f"{caught} of {len(zoo)} broken backends rejected by at most {LONGEST} calls; {valid} pass smoke")
+    if twins:
+        caught = sum(found.is_rejected for found in twins)
+        print(f"{caught} of {len(twins)} chapters reject their broken twin at the step that they must")
+    print(f"{seconds:.0f} s, each in {longest:.1f} s or less")
+
+
 def _chosen(patterns: Sequence[str] | None) -> list[str]:
-    names = (*EXHIBITS, *ZOO)
+    names = (*EXHIBITS, *ZOO, *_TWINS)
     if not patterns:
         return list(names)
     return [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
@@ -208,12 +231,20 @@ def _row(found: Rejection) -> dict[str, Any]:
         "seconds": round(own.seconds, 2),
         "calls": own.calls,
         "counterexample_calls": own.length,
+        "step": own.step,
         "program": own.counterexample,
         "others": {result.chapter: result.verdict.value for result in found.others},
     }
 
 
 def _tell(found: Rejection, arguments: argparse.Namespace) -> None:
+    if found.kind == _TWIN:
+        _tell_twin(found)
+    elif arguments.rows or found.kind not in _ROWS:
+        _tell_one(found, programs=arguments.programs)
+
+
+def _tell_one(found: Rejection, *, programs: bool) -> None:
     own = found.own
     verdict = f"by {own.length} calls" if found.is_rejected else f"NOT rejected ({own.verdict.value})"
     if found.kind == _ELSEWHERE:
@@ -224,7 +255,7 @@ def _tell(found: Rejection, arguments: argparse.Namespace) -> None:
         f"{'; also by ' if also else ''}{', '.join(also)}",
         flush=True,
     )
-    if arguments.programs and own.counterexample:
+    if programs and own.counterexample:
         print(f"\n# {found.mistake}\n{own.counterexample}")
 
 
@@ -254,6 +285,12 @@ def _tell_chapters(rejections: Sequence[Rejection]) -> None:
             for chapter in dict.fromkeys((*of_chapter, *tried))
         ],
     )
+
+
+def _tell_twin(found: Rejection) -> None:
+    own = found.own
+    where = f"at {own.step}" if found.is_rejected else f"NOT rejected at its step ({own.verdict.value} {own.step})"
+    print(f"{own.chapter:<28} {own.seconds:5.1f} s  {where}\n{'':>10}{found.mistake}", flush=True)
 
 
 def _most(numbers: Sequence[float], form: str = ",") -> str:

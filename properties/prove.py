@@ -78,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     results = in_order(told, wanted)
     if arguments.export is not None:
         (arguments.export / "index.md").write_text(claims.index(wanted), "utf-8")
+        (arguments.export / "check.sh").write_text(claims.CHECK, "utf-8")
     seconds = time.perf_counter() - begun
     if arguments.json:
         report.print_json(results_json(wanted, results, seconds))

@@ -146,7 +146,7 @@ class Comparison:
         self.capabilities = capabilities_of(factory)
         self._reference = Reference(self.clock, self.capabilities)
         self._steps: list[Step] = []
-        self._last = "opening"
+        self._last = ""
 
     @property
     def state(self) -> State:
@@ -161,12 +161,16 @@ class Comparison:
     def call(self, operation: Operation[Any]) -> Outcome:
         """Make a call on both and compare."""
         before = self.state
-        self._last = operation.call
+        step = operation.call
+        if operation.reads:
+            step = f"{self._last}, seen by {step}" if self._last else step
+        else:
+            self._last = operation.call
         expected, answered = self._both(operation)
         changed = "answered" if self.state is before else "changed"
         self.reached[operation.call, expected.kind or changed] += 1
         self._steps.append((operation, expected))
-        self._compare(expected, answered, operation.call)
+        self._compare(expected, answered, step)
         return expected
 
     def _both(self, operation: Operation[Any]) -> tuple[Outcome, Outcome]:
@@ -190,7 +194,7 @@ class Comparison:
             expected, answered = self._both(operation)
             if not same_outcome(expected, answered):
                 self._steps.append((operation, expected))
-                self._compare(expected, answered, f"{self._last}, seen by {operation.call}")
+                self._compare(expected, answered, f"{self._last or 'opening'}, seen by {operation.call}")
 
     def reopen(self) -> None:
         """Drop the backend's handles and open the storage again."""
@@ -265,6 +269,10 @@ _BEGINNINGS: Final = ((), (_FULL,), (_EMPTY,), (_FULL, pools.RUNS[1]), (_FULL, p
 """Runs to begin with; the simplest beginning first, for that is what shrinking moves to."""
 
 
+_AGAIN: Final = 2
+"""How often to look, and to open again, where no call was made in between."""
+
+
 class Refinement(RuleBasedStateMachine):
     """A state machine over one rule group; `refinement` makes the subclasses."""
 
@@ -276,6 +284,7 @@ class Refinement(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.comparison = Comparison(type(self).make(), self.source, self.reached)
+        self.since_call: Counter[str] = Counter()
 
     @initialize(runs=st.sampled_from(_BEGINNINGS))
     def begin(self, runs: tuple[MobRun, ...]) -> None:
@@ -292,13 +301,20 @@ class Refinement(RuleBasedStateMachine):
     @rule()
     def observe(self) -> None:
         """Look at everything: a call may have changed what it is not about."""
-        self.comparison.observe(self.store)
+        if self._may_show("what is there"):
+            self.comparison.observe(self.store)
 
     @rule()
     def reopen(self) -> None:
         """Open the storage again: what was answered is still there."""
-        self.comparison.reopen()
-        self.comparison.observe(self.store)
+        if self._may_show("what is there when it is opened again"):
+            self.comparison.reopen()
+            self.comparison.observe(self.store)
+
+    def _may_show(self, what: str) -> bool:
+        """Whether to do what was done at most once since the last call: Hypothesis may draw a rule many times."""
+        self.since_call[what] += 1
+        return self.since_call[what] <= _AGAIN
 
     def teardown(self) -> None:
         """Remove the storage."""
@@ -308,6 +324,7 @@ class Refinement(RuleBasedStateMachine):
 def _rule_of(kind: Kind) -> Any:
     def call(self: Refinement, data: st.DataObject) -> None:
         operation = draw_operation(data.draw, kind, self.comparison.state)
+        self.since_call.clear()
         self.comparison.call(operation)
         self.comparison.observe_near(operation)
 

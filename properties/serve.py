@@ -18,7 +18,7 @@ from mobstore.model import Internal, MobStoreError
 from mobstore.properties.subject import Factory, UnknownBackend, factory_of
 
 
-class _Made:
+class Made:
     """What a factory opens."""
 
     def __init__(self, factory: Factory) -> None:
@@ -93,4 +93,4 @@ def _storage(name: str, scratch: bool) -> Storage:
         storage = _File(path, scratch)
         sqlite.open(path).close()
         return storage
-    return _Made(factory_of(name)())
+    return Made(factory_of(name)())

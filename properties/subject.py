@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import re
 import shlex
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -70,12 +72,27 @@ class MemoryFactory:
         self._stores = None
 
 
+_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - directories below it are made by `mkdtemp`
+IN_MEMORY: Final = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else None
+"""Where files cost least, if there is such a place: none has to outlive the machine, and no disk is waited for."""
+
+
+def removed(directory: Path) -> None:
+    """Remove a directory with all that is in it.
+
+    A thread that ends closes its connection, even after the engine was closed, and SQLite removes files as it does.
+    """
+    while directory.exists():
+        with suppress(FileNotFoundError):
+            shutil.rmtree(directory)
+
+
 class SqliteFactory:
     """The SQLite backend on a new file, in a new directory below ``place``.
 
     Args:
-        place: a directory, or the path of a file that does not exist, whose name is then used (the default: the
-            system's temporary directory).
+        place: a directory, or the path of a file that does not exist, whose name is then used (the default: a file
+            system in memory where there is one, else the system's temporary directory).
     """
 
     name = "sqlite"
@@ -83,7 +100,7 @@ class SqliteFactory:
 
     def __init__(self, place: Path | None = None) -> None:
         directory = place is None or place.is_dir()
-        self._directory = place if directory or place is None else place.parent
+        self._directory = IN_MEMORY if place is None else place if directory else place.parent
         self._file = "stores.db" if directory or place is None else place.name
         self._scratch: Path | None = None
         self._open: list[Stores] = []
@@ -104,7 +121,7 @@ class SqliteFactory:
                 if (file := left / f"{self._file}{suffix}").exists():
                     shutil.copy(file, self._scratch)
             self._close()
-            shutil.rmtree(left)
+            removed(left)
 
     @property
     def storages(self) -> tuple[Any, ...]:
@@ -121,7 +138,7 @@ class SqliteFactory:
         """Close the handles and delete the file."""
         self._close()
         if self._scratch is not None:
-            shutil.rmtree(self._scratch)
+            removed(self._scratch)
             self._scratch = None
 
     def _close(self) -> None:
@@ -317,6 +334,15 @@ def capabilities_of(factory: Factory) -> Capabilities:
     return declared
 
 
+def declared_by(make: Callable[[], Factory]) -> Capabilities:
+    """Return what the factories that are made declare; raises what `capabilities_of` does."""
+    factory = make()
+    try:
+        return capabilities_of(factory)
+    finally:
+        factory.destroy()
+
+
 def same_value(left: Any, right: Any) -> bool:
     """Whether two answers are the same value of the same type: ``1`` is neither ``True`` nor ``1.0``."""
     if isinstance(left, (tuple, list)) and isinstance(right, (tuple, list)):
@@ -369,8 +395,9 @@ def factory_of(name: str) -> Callable[[], Factory]:
 
     Args:
         name: ``memory``, ``sqlite``, ``sqlite:PATH`` (where its files are made: a directory, or a file that does
-            not exist), ``package.module:factory``, a callable that returns a `Factory`, or ``exec:COMMAND``, a
-            program that speaks the protocol of the wire.
+            not exist), ``package.module:factory``, a callable that returns a `Factory`, of a module that is
+            installed or in the working directory, or ``exec:COMMAND``, a program that speaks the protocol of the
+            wire.
 
     Raises:
         UnknownBackend: there is no such backend.
@@ -382,6 +409,10 @@ def factory_of(name: str) -> Callable[[], Factory]:
         return functools.partial(SqliteFactory, _place(Path(where))) if where else SqliteFactory
     if kind == "exec":
         return _program(where)
+    here = str(Path.cwd())
+    if here not in sys.path:
+        # A program that pip installs looks for modules beside itself, and not where its user is.
+        sys.path.insert(0, here)
     try:
         made: Callable[[], Factory] = getattr(importlib.import_module(kind), where)
     except (ImportError, AttributeError, ValueError) as error:

@@ -10,19 +10,23 @@ A `Translation` sees ids in one of two ways:
 
 - *unbounded* (no universe): ids are an uninterpreted sort, so there may be any number of steps, nodes, frames;
   quantifiers stay quantifiers.  A filtered sequence and a fixpoint become fresh functions, with axioms that
-  leave only one meaning for them (``axioms``).  `Sum` has no such axioms, nor has `Size` of a set or map, but
-  where it is compared with 0, or that of a sequence's items with its own: `Unbounded` is raised.
+  leave only one meaning for them (``axioms``).  A `Sum` over a set or a map becomes a number of which is known how
+  it differs from the same sum over another collection, where the two differ at one `named` key or nowhere.  A sum
+  over a sequence has no axioms, nor has `Size` of a set or map, but where it is compared with 0, or that of a
+  sequence's items with its own: `Unbounded` is raised.
 - *bounded* (a universe): ids are the values given and sequences no longer than ``length``; every quantifier,
   filter and fixpoint is unrolled, and a formula of constants folds to its value.
 
-The axioms are conservative: for finite collections they can always be met, so adding them proves nothing that
-does not hold.  A symbol that `fresh` makes may stand for an infinite set or map, which no record can be: a
-proof is not weakened by that, but a countermodel has to be confirmed in Python (`read`).
+The axioms are conservative: for finite collections (those of sums: of fewer than 2**32 items) they can always be
+met, so adding them proves nothing that does not hold.  A symbol that `fresh` makes may stand for an infinite set
+or map, which no record can be: a proof is not weakened by that, but a countermodel has to be confirmed in Python
+(`read`).
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import z3  # type: ignore[import-untyped]
@@ -40,6 +44,7 @@ from mobstore.properties._symbols import (
     Option,
     Predicate,
     Row,
+    StoredTable,
     Structure,
     Symbol,
     Table,
@@ -52,13 +57,17 @@ from mobstore.properties._symbols import (
     folded,
     for_all,
     implies,
+    is_false,
+    is_number,
     is_same_symbol,
+    is_true,
     ite,
     neg,
     remembered,
     row,
     same,
     some_place,
+    stored,
 )
 
 __all__ = ["Step", "Translation", "Unbounded", "conj", "disj", "implies", "neg"]
@@ -103,12 +112,61 @@ class _Invented:
     origin: Callable[[Expr], Expr]
 
 
+@attrs.frozen(eq=False)
+class _Counted:
+    """What was invented for a sum: ``size``, of what ``number`` says of ``item``, a variable."""
+
+    term: t.Sum
+    scope: tuple[Expr, ...]
+    size: Expr
+    item: Expr
+    number: Expr
+
+    def at(self, item: Expr) -> Expr:
+        """Return the number of an item."""
+        return z3.substitute(self.number, (self.item, item))
+
+
+_GREATEST: Final = Natural(32).maximum
+"""A sum is no more: nothing that is counted has more items."""
+
+
 class Translation(Encoding):
     """An encoding of terms and transitions; see the module's text for the two kinds."""
 
     def __init__(self, universe: Mapping[str, Iterable[Any]] | None = None, length: int = 0) -> None:
         super().__init__(universe, length)
         self._filters: list[_Invented] = []
+        self._sums: list[_Counted] = []
+        self._named: dict[tuple[int, str], Expr] = {}
+
+    def name(self, key: Expr, field: str) -> None:
+        """Note a key at which fields of this name may differ whose sums are compared."""
+        self._named[key.get_id(), field] = key
+
+    @property
+    def axioms(self) -> tuple[Expr, ...]:
+        """What is assumed, with what is known of sums."""
+        pairs = itertools.combinations(self._sums, 2)
+        alike = ((one, other) for one, other in pairs if one.term == other.term and _sorts(one) == _sorts(other))
+        compared = (self._differ(one, other) for one, other in alike)
+        return (*super().axioms, *itertools.chain.from_iterable(compared))
+
+    def _differ(self, one: _Counted, other: _Counted) -> Iterator[Expr]:
+        """Iterate over how far two sums differ, where their items do so nowhere, or at one key that was named."""
+        there = attrs.evolve(
+            other,
+            size=z3.substitute(other.size, *zip(other.scope, one.scope, strict=True)),
+            number=z3.substitute(other.number, *zip(other.scope, one.scope, strict=True)),
+        )
+        keys = [key for (_, field), key in self._named.items() if field == _field(one.term.collection)]
+        for key in (None, *keys):
+            with binding(one.item.sort(), above=one.scope) as (item,):
+                differs = neg(same(one.at(item), there.at(item)))
+                elsewhere = z3.Exists([item], differs if key is None else conj(item != key, differs))
+            by = z3.IntVal(0) if key is None else one.at(key) - there.at(key)
+            patterns = [*_patterns(one.size), *_patterns(there.size)]
+            yield for_all(one.scope, disj(elsewhere, one.size - there.size == by), patterns)
 
     def translate(self, term: t.Term, names: Mapping[str, Symbol]) -> Symbol:
         """Return the symbol of a term whose variables stand for ``names``."""
@@ -186,11 +244,11 @@ class Translation(Encoding):
 
     @_term.register
     def _and(self, term: t.And, environment: _Environment) -> Symbol:
-        return conj(*self._until(z3.is_false, term.parts, environment))
+        return conj(*self._until(is_false, term.parts, environment))
 
     @_term.register
     def _or(self, term: t.Or, environment: _Environment) -> Symbol:
-        return disj(*self._until(z3.is_true, term.parts, environment))
+        return disj(*self._until(is_true, term.parts, environment))
 
     def _until(
         self, decides: Callable[[Expr], bool], parts: tuple[t.Term, ...], environment: _Environment
@@ -332,11 +390,9 @@ class Translation(Encoding):
     @_term.register
     def _store(self, term: t.Store, environment: _Environment) -> Symbol:
         symbol, key = self._term(term.map, environment), self._term(term.key, environment)
-        value = self._term(term.value, environment)
-        return Table(
-            remembered(lambda each: disj(same(each, key), symbol.has(each))),
-            remembered(lambda each: ite(same(each, key), value, symbol.at(each))),
-        )
+        if not any(True for _ in bound_in(key)):
+            self.name(key, _field(term.map))
+        return stored(symbol, key, self._term(term.value, environment))
 
     @_term.register
     def _map_to(self, term: t.MapTo, environment: _Environment) -> Symbol:
@@ -363,7 +419,10 @@ class Translation(Encoding):
 
     @_term.register
     def _sum(self, term: t.Sum, environment: _Environment) -> Symbol:
-        items = self._flagged(self._term(term.collection, environment), t.item_sort(term.collection))
+        symbol, sort = self._term(term.collection, environment), t.item_sort(term.collection)
+        if not isinstance(symbol, Row) and self.elements(sort) is None:
+            return self._invented_sum(term, symbol, sort, environment)
+        items = self._flagged(symbol, sort)
         numbers = [
             ite(there, self._term(term.value, environment.bind(term.var, item)), z3.IntVal(0))
             for there, item in items
@@ -372,14 +431,46 @@ class Translation(Encoding):
 
     def _flagged(self, symbol: Symbol, sort: Sort) -> list[tuple[Expr, Symbol]]:
         """Return every item that a collection may have, each with whether it has it."""
-        elements = self.elements(sort)
-        if isinstance(symbol, Row) and symbol.bound is not None:
-            places = [z3.IntVal(place) for place in range(symbol.bound)]
-            return [(below(place, symbol.length()), symbol.at(place)) for place in places]
-        if isinstance(symbol, Row) or elements is None:
-            msg = "a sum over a collection that has no bound"
+        if not isinstance(symbol, Row):
+            return [(symbol.has(each), each) for each in self.elements(sort) or ()]
+        if symbol.bound is None:
+            msg = "a sum over a sequence that has no bound"
             raise Unbounded(msg)
-        return [(symbol.has(each), each) for each in elements]
+        places = [z3.IntVal(place) for place in range(symbol.bound)]
+        return [(below(place, symbol.length()), symbol.at(place)) for place in places]
+
+    def _invented_sum(self, term: t.Sum, symbol: Members | Table, sort: Sort, environment: _Environment) -> Expr:
+        if isinstance(symbol, StoredTable) and (before := _with_base(term, symbol, environment)) is not None:
+            return self._sum_of_stored(term, symbol, before, environment)
+        with binding(self.z3_sort(sort), above=environment.scope) as (item,), self.guarding(on=False):
+            number = self._number(term, symbol, item, environment)
+        for known in self._sums:
+            if known.scope == environment.scope and is_same_symbol(known.number, number):
+                return known.size
+        if is_number(number) and number.as_long() == 0:
+            size = number
+        else:
+            size = self.invent("sum", environment.scope, z3.IntSort())()
+            nothing = neg(z3.Exists([item], neg(same(number, z3.IntVal(0)))))
+            for what in (conj(size >= 0, size <= _GREATEST), implies(nothing, size == 0)):
+                self.assume(for_all(environment.scope, what, _patterns(size)))
+        self._sums.append(_Counted(term, environment.scope, size, item, number))
+        return size
+
+    def _number(self, term: t.Sum, symbol: Members | Table, item: Expr, environment: _Environment) -> Expr:
+        value = self._term(term.value, environment.bind(term.var, item))
+        return ite(symbol.has(item), value, z3.IntVal(0))
+
+    def _sum_of_stored(
+        self, term: t.Sum, symbol: StoredTable, before: _Environment, environment: _Environment
+    ) -> Expr:
+        """Return the sum over a map in which one key has another value, by that over the map before."""
+        with self.guarding(on=False):
+            now = self._number(term, symbol, symbol.key, environment)
+            was = self._number(term, symbol.base, symbol.key, before)
+        total = self._invented_sum(term, symbol.base, t.item_sort(term.collection), before) + now - was
+        self.assume(for_all(environment.scope, conj(total >= 0, total <= _GREATEST)))
+        return total
 
     @_term.register
     def _fix(self, term: t.Fixpoint, environment: _Environment) -> Symbol:
@@ -532,6 +623,47 @@ class Translation(Encoding):
                 for_all((*scope, key), implies(meant, stays_open), patterns),
             )
         return now
+
+
+def _sorts(counted: _Counted) -> list[Any]:
+    return [each.sort() for each in (*counted.scope, counted.item)]
+
+
+def _with_base(term: t.Sum, symbol: StoredTable, environment: _Environment) -> _Environment | None:
+    """Return what the names stand for before a key of the summed map was stored; None where more may have changed.
+
+    What is summed must not look at the record of the map but for this map.
+    """
+    collection = term.collection
+    if not (isinstance(collection, t.Get) and isinstance(collection.record, t.Var)):
+        return None
+    if _looks_at(term.value, collection.record, collection) or _is_under_a_quantifier(symbol.key, environment):
+        return None
+    record = environment.names[collection.record.name]
+    base = Structure({**record.fields, collection.field: symbol.base})
+    return attrs.evolve(environment, names={**environment.names, collection.record.name: base})
+
+
+def _is_under_a_quantifier(key: Expr, environment: _Environment) -> bool:
+    """Whether a key stands under a quantifier, where what is stored depends on what is bound."""
+    return bool(environment.scope) or any(True for _ in bound_in(key))
+
+
+def _looks_at(term: t.Term, record: t.Var, but: t.Term) -> bool:
+    """Whether a term looks at a record otherwise than by one of its fields."""
+    if term == but:
+        return False
+    return term == record or any(_looks_at(part, record, but) for part in t.parts_of(term))
+
+
+def _field(collection: t.Term) -> str:
+    """Return the field of a record that a collection is, or the name of the variable."""
+    return collection.field if isinstance(collection, t.Get) else getattr(collection, "name", "")
+
+
+def _patterns(size: Expr) -> list[Expr]:
+    """Return where a solver that looks for values finds those of a sum: where it speaks of it."""
+    return [size] if size.num_args() else []
 
 
 def _never(_key: Expr) -> Expr:

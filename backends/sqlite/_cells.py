@@ -14,6 +14,8 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
+from mobstore.backends.sqlite._agreement import agreed, confirm_absence, sum_of
+from mobstore.backends.sqlite._checks import SCOPES
 from mobstore.backends.sqlite._codec import decode, encode
 from mobstore.backends.sqlite._session import Session
 from mobstore.backends.sqlite._shapes import Kinds, Shape, kinds
@@ -50,6 +52,7 @@ class Part:
     table: str
     key: str
     kind: Any
+    scope: str
 
 
 @attrs.frozen
@@ -96,8 +99,8 @@ LEDGERS: Final[dict[Cell, Ledger]] = {
 PLACES: Final[dict[Cell, Column | Part | Ledger]] = {
     Cell.STATUS: Column("status", MobRunStatus),
     Cell.FLOW_STATE: Column("flow_state", FlowRunState),
-    Cell.FRAME: Part("frames", "frame_id", FrameSnapshot),
-    Cell.LOOP: Part("loops", "loop_instance_id", LoopSnapshot),
+    Cell.FRAME: Part("frames", "frame_id", FrameSnapshot, "frame"),
+    Cell.LOOP: Part("loops", "loop_instance_id", LoopSnapshot, "loop"),
     **LEDGERS,
 }
 
@@ -137,6 +140,7 @@ class Program:
             parameters += arguments(operation)
         found = session.row(self._select, parameters, self._shape)
         if found is None:
+            confirm_absence(session, SCOPES["run_id"], (operation.run_id,))
             if self._unknown is Unknown.FALSE:
                 return False
             raise NotFound(f"run not found: {operation.run_id}")
@@ -158,6 +162,13 @@ class _Reading:
         self._kinds: list[Kinds] = [kinds("runs", "seq")]
         self._column_arguments: list[Arguments] = []
         self._joins: dict[str, Arguments] = {}
+        self._agreements: dict[str, Arguments] = {}
+        run = SCOPES["run"]
+        self._agree(f"{sum_of(run, 'r')} = {run.total('r.seq')}", lambda operation: (operation.run_id,))
+
+    def _agree(self, term: str, arguments: Arguments) -> None:
+        """Ask that what is read agrees with its check."""
+        self._agreements[term] = arguments
 
     def column(self, expression: str, holds: Kinds, arguments: Arguments | None = None) -> int:
         """Read an expression that ``holds`` so much; return its place in `Found`."""
@@ -173,6 +184,9 @@ class _Reading:
         table, argument = part.table, operator.attrgetter(part.key)
         join = f"LEFT JOIN {table} ON {table}.run = r.seq AND {table}.{part.key} = ?"
         self._joins[join] = lambda operation: (argument(operation),)
+        scope = SCOPES[part.scope]
+        held = f"CASE WHEN {table}.id IS NULL THEN 0 ELSE {sum_of(scope, table)} END"
+        self._agree(f"{held} = {scope.total('r.seq')}", self._joins[join])
         return self._joined(table, "id"), self._joined(table, "snapshot")
 
     def _joined(self, table: str, column: str) -> int:
@@ -186,22 +200,33 @@ class _Reading:
         """Find the last entry of a ledger that agrees in its first ``keys`` columns."""
         same = " AND ".join(f"{column} = ?" for column in ledger.columns[:keys])
         query = f"(SELECT max(place) FROM {ledger.table} WHERE run = r.seq AND {same})"
+        scope = SCOPES[f"{ledger.table} by {keys}"]
+        self._agree(
+            f"coalesce({query} + 1, 0) = {scope.total('r.seq')}",
+            lambda operation: (*arguments(operation), *arguments(operation)),
+        )
         return self.column(query, kinds(ledger.table, "place", optional=True), arguments)
 
     @property
     def arguments(self) -> tuple[Arguments, ...]:
         """The parameters of the SELECT, in their order."""
-        return (*self._column_arguments, *self._joins.values(), lambda operation: (operation.run_id,))
+        return (
+            *self._column_arguments,
+            *self._agreements.values(),
+            *self._joins.values(),
+            lambda operation: (operation.run_id,),
+        )
 
     @property
     def shape(self) -> Shape:
         """What `Found` is made of."""
-        return Shape.made("runs", *self._kinds)
+        return Shape.made("runs", *self._kinds, checked=True)
 
     def select(self) -> str:
         """Return the SELECT."""
         joins = "".join(f" {join}" for join in self._joins)
-        return f"SELECT {', '.join(self._columns)} FROM runs AS r{joins} WHERE r.run_id = ?"
+        columns = ", ".join((*self._columns, agreed(*self._agreements)))
+        return f"SELECT {columns} FROM runs AS r{joins} WHERE r.run_id = ?"
 
 
 def _step_key(operation: Any) -> tuple[Any, ...]:

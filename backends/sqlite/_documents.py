@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from mobstore.backends.sqlite._agreement import find, listed
 from mobstore.backends.sqlite._codec import decode, encode, unreadable
 from mobstore.backends.sqlite._session import Session
 from mobstore.backends.sqlite._shapes import shape
@@ -26,8 +27,6 @@ from mobstore.model.step import expected_profile
 
 # --- supervisors --------------------------------------------------------------------------------------------
 
-_SELECT_AUTHORITY: Final = "SELECT record FROM supervisors WHERE mob_id = ?"
-_RECORD: Final = shape("supervisors", "record")
 _PUT_AUTHORITY: Final = (
     "INSERT INTO supervisors (mob_id, record) VALUES (?, ?) "
     "ON CONFLICT (mob_id) DO UPDATE SET record = excluded.record"
@@ -35,7 +34,7 @@ _PUT_AUTHORITY: Final = (
 
 
 def _authority(session: Session, mob_id: str) -> SupervisorAuthorityRecord | None:
-    row = session.row(_SELECT_AUTHORITY, (mob_id,), _RECORD)
+    row = find(session, "supervisor", ("record",), (mob_id,))
     if row is None:
         return None
     record: SupervisorAuthorityRecord = decode(
@@ -79,7 +78,7 @@ def compare_and_put_authority(session: Session, operation: ops.CompareAndPutSupe
 
 def put_authority_if_absent(session: Session, operation: ops.PutSupervisorAuthorityIfAbsent) -> bool:
     """Set the authority record of a mob that has none."""
-    if session.row(_SELECT_AUTHORITY, (operation.mob_id,), _RECORD) is not None:
+    if find(session, "supervisor", ("record",), (operation.mob_id,)) is not None:
         return False
     put_authority(session, operation)
     return True
@@ -93,7 +92,7 @@ def delete_authority(session: Session, operation: ops.DeleteSupervisorAuthority)
 # --- overlays -----------------------------------------------------------------------------------------------
 
 _OVERLAY: Final = "WHERE mob_id = ? AND agent_identity = ? AND generation = ?"
-_KEYED_OVERLAY: Final = shape("overlays", "agent_identity", "generation", "record")
+_KEYED_OVERLAY: Final = ("agent_identity", "generation", "record")
 _PUT_OVERLAY: Final = (
     "INSERT INTO overlays (mob_id, agent_identity, generation, record) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (mob_id, agent_identity, generation) DO UPDATE SET record = excluded.record"
@@ -104,12 +103,7 @@ def list_overlays(
     session: Session, operation: ops.ListExternalBindingOverlays
 ) -> tuple[ExternalBindingOverlayRecord, ...]:
     """Answer the overlays of a mob in key order."""
-    rows = session.rows(
-        "SELECT agent_identity, generation, record FROM overlays WHERE mob_id = ? "
-        "ORDER BY agent_identity, generation",
-        (operation.mob_id,),
-        _KEYED_OVERLAY,
-    )
+    rows = listed(session, "overlays", _KEYED_OVERLAY, (operation.mob_id,), "t.agent_identity, t.generation")
     return tuple(_overlay(session, operation.mob_id, *row) for row in rows)
 
 
@@ -134,7 +128,7 @@ def insert_overlay(session: Session, mob_id: str, record: ExternalBindingOverlay
 def put_overlay_if_absent(session: Session, operation: ops.PutExternalBindingOverlayIfAbsent) -> bool:
     """Set an overlay unless there is one."""
     key = (operation.mob_id, operation.record.agent_identity, operation.record.generation)
-    if session.row(f"SELECT 1 FROM overlays {_OVERLAY}", key) is not None:
+    if find(session, "overlay", ("record",), key) is not None:
         return False
     upsert_overlay(session, operation)
     return True
@@ -160,7 +154,7 @@ _PUT_SPEC: Final = (
 
 
 def _revision(session: Session, mob_id: str) -> int:
-    row = session.row("SELECT revision FROM specs WHERE mob_id = ?", (mob_id,), shape("specs", "revision"))
+    row = find(session, "spec", ("revision",), (mob_id,))
     return 0 if row is None else row[0]
 
 
@@ -180,8 +174,7 @@ def insert_spec(session: Session, mob_id: str, definition: Document, revision: i
 
 def get_spec(session: Session, operation: ops.GetSpec) -> tuple[Document, int] | None:
     """Answer the definition of a mob and its revision."""
-    query = "SELECT definition, revision FROM specs WHERE mob_id = ?"
-    row = session.row(query, (operation.mob_id,), shape("specs", "definition", "revision"))
+    row = find(session, "spec", ("definition", "revision"), (operation.mob_id,))
     if row is None:
         return None
     return decode(Document, row[0], session.shown, f"spec of mob {operation.mob_id!r}"), row[1]
@@ -189,7 +182,7 @@ def get_spec(session: Session, operation: ops.GetSpec) -> tuple[Document, int] |
 
 def list_specs(session: Session, _operation: ops.ListSpecs) -> tuple[str, ...]:
     """Answer the mobs that have a definition."""
-    rows = session.rows("SELECT mob_id FROM specs ORDER BY mob_id", (), shape("specs", "mob_id"))
+    rows = listed(session, "specs", ("mob_id",), (), "t.mob_id")
     return tuple(mob_id for (mob_id,) in rows)
 
 
@@ -205,8 +198,6 @@ def delete_spec(session: Session, operation: ops.DeleteSpec) -> bool:
 # --- realm profiles -----------------------------------------------------------------------------------------
 
 _PROFILE: Final = ("name", "profile", "revision", "created_at", "updated_at")
-_STORED_PROFILE: Final = shape("profiles", *_PROFILE)
-_SELECT_PROFILE: Final = f"SELECT {', '.join(_PROFILE)} FROM profiles"
 _PUT_PROFILE: Final = (
     "INSERT INTO profiles (name, profile, revision, created_at, updated_at) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (name) DO UPDATE "
@@ -216,7 +207,7 @@ _PUT_PROFILE: Final = (
 
 def create_profile(session: Session, operation: ops.CreateProfile) -> StoredRealmProfile:
     """Create a profile with revision 1."""
-    if session.row("SELECT 1 FROM profiles WHERE name = ?", (operation.name,)) is not None:
+    if find(session, "profile", ("revision",), (operation.name,)) is not None:
         raise CasConflict(f"realm profile already exists: {operation.name}")
     now = Timestamp.from_nanos(session.clock())
     return put_profile(session, StoredRealmProfile(operation.name, operation.profile, 1, now, now))
@@ -231,13 +222,13 @@ def put_profile(session: Session, profile: StoredRealmProfile) -> StoredRealmPro
 
 def get_profile(session: Session, operation: Any) -> StoredRealmProfile | None:
     """Answer a profile."""
-    row = session.row(f"{_SELECT_PROFILE} WHERE name = ?", (operation.name,), _STORED_PROFILE)
+    row = find(session, "profile", _PROFILE, (operation.name,))
     return None if row is None else _profile(session, row)
 
 
 def list_profiles(session: Session, _operation: ops.ListProfiles) -> tuple[StoredRealmProfile, ...]:
     """Answer the profiles by name."""
-    rows = session.rows(f"{_SELECT_PROFILE} ORDER BY name", (), _STORED_PROFILE)
+    rows = listed(session, "profiles", _PROFILE, (), "t.name")
     return tuple(_profile(session, row) for row in rows)
 
 

@@ -16,7 +16,7 @@ from mobstore.backends.sqlite import _documents as documents
 from mobstore.backends.sqlite import _events as events
 from mobstore.backends.sqlite import _runs as runs
 from mobstore.backends.sqlite._cells import Program
-from mobstore.backends.sqlite._errors import failure
+from mobstore.backends.sqlite._errors import failure, is_read_only
 from mobstore.backends.sqlite._files import HANDLES, Connect, Identity, Location, Opener
 from mobstore.backends.sqlite._session import Body, Session, Shared, Trace
 from mobstore.model import ROWS, MobEvent, MobStoreError, Operation, ReadFailed, WriteFailed
@@ -35,9 +35,9 @@ HANDLERS: Final[Mapping[type[Operation[Any]], Handler]] = {
     ops.Append: (Session.write, events.append),
     ops.AppendTerminalEventIfAbsent: (Session.write, events.append_terminal),
     ops.AppendBatch: (Session.write, events.append_batch),
-    ops.Poll: (Session.read, events.poll),
-    ops.ReplayAll: (Session.read, events.replay_all),
-    ops.LatestCursor: (Session.read, events.latest_cursor),
+    ops.Poll: (Session.snapshot, events.poll),
+    ops.ReplayAll: (Session.snapshot, events.replay_all),
+    ops.LatestCursor: (Session.snapshot, events.latest_cursor),
     ops.Subscribe: (Session.read, events.appended),
     ops.Clear: (Session.write, events.clear),
     ops.Prune: (Session.write, events.prune),
@@ -46,18 +46,18 @@ HANDLERS: Final[Mapping[type[Operation[Any]], Handler]] = {
     ops.CompareAndPutSupervisorAuthority: (Session.write, documents.compare_and_put_authority),
     ops.PutSupervisorAuthorityIfAbsent: (Session.write, documents.put_authority_if_absent),
     ops.DeleteSupervisorAuthority: (Session.write, documents.delete_authority),
-    ops.ListExternalBindingOverlays: (Session.read, documents.list_overlays),
+    ops.ListExternalBindingOverlays: (Session.snapshot, documents.list_overlays),
     ops.PutExternalBindingOverlayIfAbsent: (Session.write, documents.put_overlay_if_absent),
     ops.UpsertExternalBindingOverlay: (Session.write, documents.upsert_overlay),
     ops.DeleteExternalBindingOverlay: (Session.write, documents.delete_overlay),
     ops.DeleteExternalBindingOverlays: (Session.write, documents.delete_overlays),
     ops.PutSpec: (Session.write, documents.put_spec),
     ops.GetSpec: (Session.read, documents.get_spec),
-    ops.ListSpecs: (Session.read, documents.list_specs),
+    ops.ListSpecs: (Session.snapshot, documents.list_specs),
     ops.DeleteSpec: (Session.write, documents.delete_spec),
     ops.CreateProfile: (Session.write, documents.create_profile),
     ops.GetProfile: (Session.read, documents.get_profile),
-    ops.ListProfiles: (Session.read, documents.list_profiles),
+    ops.ListProfiles: (Session.snapshot, documents.list_profiles),
     ops.UpdateProfile: (Session.write, documents.update_profile),
     ops.DeleteProfile: (Session.write, documents.delete_profile),
 }
@@ -73,6 +73,12 @@ _engines: Final[weakref.WeakSet[SqliteEngine]] = weakref.WeakSet()
 def is_open_here(identity: Identity) -> bool:
     """Whether a connection of this process has the file open; with `HANDLES` held it stays so, unless one ends."""
     return any(engine.has_open(identity) for engine in list(_engines))
+
+
+def _open_sessions(identity: Identity | None) -> list[Session]:
+    """Return the connections of this process to a file."""
+    engines = [engine for engine in list(_engines) if engine._identity == identity]  # noqa: SLF001 - a part of it
+    return [session for engine in engines for session in list(engine._sessions) if not session.closed]  # noqa: SLF001
 
 
 class SqliteEngine:
@@ -157,13 +163,22 @@ class SqliteEngine:
             MobStoreError: of ``error_kind``, when the storage fails.
         """
         try:
+            renewed = False
             while True:
                 session = self._session(error_kind)
                 with session.lock:
                     # A fork or a reopening in another thread may have come first.
-                    if not session.closed:
+                    if session.closed:
+                        continue
+                    try:
                         return self._use(session, perform, body, argument)
-        except (sqlite3.Error, OverflowError) as error:
+                    except sqlite3.OperationalError as error:
+                        # A connection that was made while the disk was read-only stays so: once, a new one tries.
+                        if renewed or not is_read_only(error):
+                            raise
+                        renewed = True
+                        session.close()
+        except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
             # The cause is not shown: its message may hold what is stored.
             raise failure(error_kind, self._location.shown, error, self._wait) from None
 
@@ -185,7 +200,14 @@ class SqliteEngine:
         session: Session | None = getattr(self._local, "session", None)
         if session is None or session.closed:
             session = self._connect(error_kind)
+        else:
+            self._check_log(session, error_kind)
         return session
+
+    def _check_log(self, session: Session, error_kind: type[MobStoreError]) -> None:
+        # What goes into a log that has lost its name is kept only if the last connection to it is closed in peace.
+        if session.log != self._location.log_identity():
+            raise error_kind(f"{self._location.shown}: the log of the open file is gone: reopen every store on it")
 
     def _check_identity(self, error_kind: type[MobStoreError]) -> None:
         try:
@@ -199,9 +221,12 @@ class SqliteEngine:
         with HANDLES:
             if self._closed:
                 raise error_kind(f"{self._location.shown}: the store is closed")
+            for other in _open_sessions(self._identity):
+                self._check_log(other, error_kind)
             session = Session(
                 self._opener.open(), self._location.shown, self._shared, self._clock, self._wait, self._trace
             )
+            session.log = self._location.log_identity()
             self._sessions.add(session)
             self._local.session = session
         self._check_identity(error_kind)
@@ -238,12 +263,12 @@ class SqliteEngine:
     def read(self, place: int) -> tuple[tuple[MobEvent, ...], int, int]:
         """Read the feed; see `Feed.read`."""
         delivery: tuple[tuple[MobEvent, ...], int, int] = self.perform(
-            Session.read, events.read_feed, place, ReadFailed
+            Session.snapshot, events.read_feed, place, ReadFailed
         )
         return delivery
 
     def _newest(self) -> int:
-        place: int = self.perform(Session.read, events.appended, None, ReadFailed)
+        place: int = self.perform(Session.snapshot, events.appended, None, ReadFailed)
         return place
 
     def wait(self, place: int, timeout: float | None, over: Callable[[], bool]) -> None:

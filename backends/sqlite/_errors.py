@@ -29,10 +29,17 @@ def is_busy(error: BaseException) -> bool:
     return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
+def is_read_only(error: BaseException) -> bool:
+    """Whether the connection may not write."""
+    return _code(error) == sqlite3.SQLITE_READONLY
+
+
 def explain(error: BaseException, wait: float) -> str:
     """Return what went wrong, in words, with SQLite's own name of it."""
     if is_busy(error):
         return f"locked by another connection for longer than {wait:g} s"
+    if isinstance(error, UnicodeDecodeError):
+        return "the file is corrupt: a text is not UTF-8"
     meaning = _MEANING.get(_code(error))
     if meaning is None:
         # Python's message for a text that is not UTF-8 goes on with the text, which may be a secret.

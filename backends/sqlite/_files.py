@@ -7,15 +7,17 @@ import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import attrs
 
+from mobstore.backends.sqlite._checks import fill, install
 from mobstore.backends.sqlite._errors import explain, failure, is_busy
-from mobstore.backends.sqlite._schema import APPLICATION_ID, CONTENT, SCHEMA, VERSION
+from mobstore.backends.sqlite._schema import APPLICATION_ID, CONTENT, SCHEMA, TABLES, UNCHECKED, VERSION
 from mobstore.backends.sqlite._session import BEGIN_WRITE, COMMIT, ROLLBACK, Trace
 from mobstore.model import ReadFailed, WriteFailed
 
@@ -82,8 +84,21 @@ class Location:
         """
         if self.path is None:
             return None
-        held = os.stat(self.path)  # noqa: PTH116 - done for every call, and a Path takes three times as long
-        return held.st_dev, held.st_ino
+        return _identity(self.path)
+
+    def log_identity(self) -> Identity | None:
+        """Return which file is the write-ahead log now; None where there is none, or a VFS of its own knows."""
+        if self.path is None:
+            return None
+        try:
+            return _identity(f"{self.path}-wal")
+        except FileNotFoundError:
+            return None
+
+
+def _identity(path: str) -> Identity:
+    held = os.stat(path)  # noqa: PTH116 - done for every call, and a Path takes three times as long
+    return held.st_dev, held.st_ino
 
 
 # --- opening ------------------------------------------------------------------------------------------------
@@ -109,7 +124,7 @@ class Opener:
         """
         try:
             return self._prepare(create)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise failure(ReadFailed, self.location.shown, error, self.wait) from error
         except OSError as error:
             raise WriteFailed(f"{self.location.shown}: {error.strerror}") from error
@@ -144,7 +159,7 @@ class Opener:
         return connection
 
     def _connection(self) -> sqlite3.Connection:
-        return self.connect(
+        connection = self.connect(
             self.location.uri,
             uri=True,
             timeout=self.wait,
@@ -152,6 +167,8 @@ class Opener:
             check_same_thread=False,
             cached_statements=_CACHED_STATEMENTS,
         )
+        install(connection)
+        return connection
 
     def _send(self, connection: sqlite3.Connection, sql: str) -> sqlite3.Cursor:
         if self.trace is not None:
@@ -225,21 +242,29 @@ class Opener:
     def _refuse_version(self, version: int) -> None:
         if version > VERSION:
             raise self._refuse(f"has schema version {version}, newer than {VERSION}: use a newer mobstore")
-        if version != VERSION:
+        if version not in (UNCHECKED, VERSION):
             raise self._refuse(f"has the unknown schema version {version}")
 
     # --- making it usable -----------------------------------------------------------------------------------
 
     def _initialise(self, connection: sqlite3.Connection) -> None:
-        """Create the tables in an empty file, and check those of any other."""
+        """Create the tables in an empty file, and look at those of any other."""
         if self._is_empty(connection):
             self._create_tables(connection)
+        if self._refuse_schema(connection) == UNCHECKED:
+            self._add_checks(connection)
+            self._refuse_schema(connection)
+
+    def _refuse_schema(self, connection: sqlite3.Connection) -> int:
+        """Refuse what is not ours, or not as it was made; return the version."""
         held = dict(self._send(connection, "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"))
         self._refuse_owner(self._tell(connection, "PRAGMA application_id"), set(held))
-        self._refuse_version(self._tell(connection, "PRAGMA user_version"))
-        for name, sql in SCHEMA.items():
+        version: int = self._tell(connection, "PRAGMA user_version")
+        self._refuse_version(version)
+        for name, sql in (TABLES if version == UNCHECKED else SCHEMA).items():
             if held.get(name) != sql:
-                raise self._refuse(f"{name} is not that of schema version {VERSION}")
+                raise self._refuse(f"{name} is not that of schema version {version}")
+        return version
 
     def _is_empty(self, connection: sqlite3.Connection) -> bool:
         return not self._tell(connection, "PRAGMA application_id") and not self._tell(
@@ -247,14 +272,27 @@ class Opener:
         )
 
     def _create_tables(self, connection: sqlite3.Connection) -> None:
-        self._tell(connection, BEGIN_WRITE)
-        try:
+        with self._writing(connection):
             # Another process may have been first.
             if self._is_empty(connection):
                 for sql in (*SCHEMA.values(), *CONTENT):
                     self._tell(connection, sql)
                 self._tell(connection, f"PRAGMA application_id = {APPLICATION_ID}")
                 self._tell(connection, f"PRAGMA user_version = {VERSION}")
+
+    def _add_checks(self, connection: sqlite3.Connection) -> None:
+        """Bring a file of the version without checks to the present one, as it stands."""
+        with self._writing(connection):
+            if self._tell(connection, "PRAGMA user_version") == UNCHECKED:
+                added = [sql for name, sql in SCHEMA.items() if name not in TABLES]
+                for sql in (added[0], *fill(TABLES), *added[1:], f"PRAGMA user_version = {VERSION}"):
+                    self._tell(connection, sql)
+
+    @contextmanager
+    def _writing(self, connection: sqlite3.Connection) -> Iterator[None]:
+        self._tell(connection, BEGIN_WRITE)
+        try:
+            yield
             self._tell(connection, COMMIT)
         finally:
             if connection.in_transaction:

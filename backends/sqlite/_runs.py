@@ -9,10 +9,20 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
+from mobstore.backends.sqlite._agreement import (
+    TOTAL,
+    agreed,
+    agreeing,
+    confirm_absence,
+    disagreement,
+    present,
+    sum_of,
+)
 from mobstore.backends.sqlite._cells import GROW_LOOP, LEDGERS, PUT_LOOP_OUTPUT, PUT_ROOT_OUTPUT
+from mobstore.backends.sqlite._checks import SCOPES
 from mobstore.backends.sqlite._codec import decode, unreadable
 from mobstore.backends.sqlite._session import Session
-from mobstore.backends.sqlite._shapes import Shape, kinds, shape
+from mobstore.backends.sqlite._shapes import COLUMNS, COUNT, Shape, kinds, shape
 from mobstore.model import (
     Cell,
     FrameSnapshot,
@@ -55,7 +65,7 @@ _INSERT_LOOP: Final = "INSERT INTO loops (run, loop_instance_id, snapshot) VALUE
 def create_run(session: Session, operation: ops.CreateRun) -> None:
     """Store a new run, with whatever it already has."""
     run = operation.run
-    if session.row("SELECT 1 FROM runs WHERE run_id = ?", (run.run_id,)) is not None:
+    if present(session, "run_id", (run.run_id,)):
         raise Internal(f"run already exists: {run.run_id}")
     insert_run(session, run)
 
@@ -105,37 +115,63 @@ def _insert_outputs(session: Session, seq: int, run: MobRun) -> None:
 _COLUMNS: Final = (
     *("seq", "run_id", "mob_id", "flow_id", "status", "flow_state", "created_at", "completed_at", "schema_version"),
 )
-_SELECT_RUN: Final = (
-    f"SELECT {', '.join(_COLUMNS)}, activation_params FROM runs LEFT JOIN run_params ON run_params.run = seq"
-)
 _RUN: Final = Shape.made(
-    "runs", *(kinds("runs", name) for name in _COLUMNS), kinds("run_params", "activation_params", optional=True)
+    "runs",
+    *(kinds("runs", name) for name in _COLUMNS),
+    kinds("run_params", "activation_params", optional=True),
+    checked=True,
 )
+
+
+def _select_run(name: str, rest: str) -> str:
+    """Return the SELECT of runs; ``name`` is the run's id, as SQL, where the query asks for one."""
+    run, params = SCOPES["run"], SCOPES["run_params"]
+    check = agreed(
+        f"{sum_of(run, 'r')} = {run.total('r.seq', '' if name else 'r')}",
+        f"{sum_of(params, 'p')} = {params.total('r.seq')}",
+        value=sum_of(SCOPES["runs_of_mob"], "r"),
+    )
+    columns = ", ".join(f"r.{column}" for column in _COLUMNS)
+    joined = "runs AS r LEFT JOIN run_params AS p ON p.run = r.seq"
+    return f"SELECT {columns}, p.activation_params, {check} FROM {joined} {rest}"
+
+
+_SELECT_RUN: Final = _select_run("?", "WHERE r.run_id = ?")
+_SELECT_RUNS: Final = {
+    "runs_of_mob": _select_run("", "WHERE r.mob_id = ? ORDER BY r.seq"),
+    "runs_of_flow": _select_run("", "WHERE r.mob_id = ? AND r.flow_id = ? ORDER BY r.seq"),
+}
+_EVERY_RUN: Final = _select_run("", "ORDER BY r.seq")
 
 
 def get_run(session: Session, operation: ops.GetRun) -> MobRun | None:
     """Answer a run."""
-    row = session.row(f"{_SELECT_RUN} WHERE run_id = ?", (operation.run_id,), _RUN)
-    return None if row is None else _run(session, row)
+    row = session.row(_SELECT_RUN, (operation.run_id, operation.run_id), _RUN)
+    if row is None:
+        confirm_absence(session, SCOPES["run_id"], (operation.run_id,))
+        return None
+    return _run(session, row[:-1])
 
 
 def list_runs(session: Session, operation: ops.ListRuns) -> tuple[MobRun, ...]:
     """Answer the runs of a mob, or of a flow of it, in the order of their creation."""
     if operation.flow_id is None:
-        rows = session.rows(f"{_SELECT_RUN} WHERE mob_id = ? ORDER BY seq", (operation.mob_id,), _RUN)
-    else:
-        rows = session.rows(
-            f"{_SELECT_RUN} WHERE mob_id = ? AND flow_id = ? ORDER BY seq",
-            (operation.mob_id, operation.flow_id),
-            _RUN,
-        )
-    return tuple(_run(session, row) for row in rows)
+        return _runs(session, "runs_of_mob", operation.mob_id)
+    return _runs(session, "runs_of_flow", operation.mob_id, operation.flow_id)
+
+
+def _runs(session: Session, name: str, *key: str) -> tuple[MobRun, ...]:
+    scope = SCOPES[name]
+    rows = session.rows(_SELECT_RUNS[name], key, _RUN)
+    found = session.row(f"SELECT {scope.total()}", key, TOTAL)
+    assert found is not None, "an expression answers one row"
+    return tuple(_run(session, row) for row in agreeing(session, scope, rows, found[0]))
 
 
 def every_run(session: Session) -> Iterator[MobRun]:
     """Iterate over all runs in the order of their creation."""
-    for row in session.rows(f"{_SELECT_RUN} ORDER BY seq", (), _RUN):
-        yield _run(session, row)
+    for row in session.rows(_EVERY_RUN, (), _RUN):
+        yield _run(session, row[:-1])
 
 
 def _run(session: Session, row: tuple[Any, ...]) -> MobRun:
@@ -165,20 +201,71 @@ def snapshot(session: Session, kind: type, text: str, place: str) -> Any:
     return value
 
 
+class _Parts:
+    """The lists of a run, each of which has to agree with its check."""
+
+    def __init__(self, session: Session, seq: int) -> None:
+        self._session = session
+        self._seq = seq
+        self._totals: dict[int, int] = dict(session.rows(_TOTALS, (seq,), _TOTAL_OF))
+
+    def rows(self, name: str, *columns: str) -> list[tuple[Any, ...]]:
+        """Return columns of a list in its order."""
+        scope = SCOPES[name]
+        query, rule = _list_of_run(name, columns)
+        rows = self._session.rows(query, (self._seq,), rule)
+        return agreeing(self._session, scope, rows, self._totals.get(scope.key(), 0))
+
+
+_LISTS: Final = (
+    "frames",
+    "loops",
+    "root_outputs",
+    "loop_outputs",
+    "loop_iterations",
+    *(ledger.table for ledger in LEDGERS.values()),
+)
+_TOTALS: Final = (
+    "SELECT scope, total FROM checks WHERE owner = ? AND scope IN "
+    f"({', '.join(str(SCOPES[name].key()) for name in _LISTS)})"
+)
+_TOTAL_OF: Final = Shape.made("checks", COUNT, COUNT)
+
+
+@functools.cache
+def _list_of_run(name: str, columns: tuple[str, ...]) -> tuple[str, Shape]:
+    scope = SCOPES[name]
+    check = sum_of(scope, "t")
+    if name in _ROWS:
+        row = SCOPES[_ROWS[name]]
+        check = agreed(f"{sum_of(row, 't')} = {row.total('t.run', 't')}", value=check)
+    order = " ORDER BY t.place" if "place" in COLUMNS[scope.table] else ""
+    shown = ", ".join(f"t.{column}" for column in columns)
+    query = f"SELECT {shown}, {check} FROM {scope.table} AS t WHERE t.run = ?{order}"
+    return query, shape(scope.table, *columns, checked=True)
+
+
+_ROWS: Final = {"frames": "frame", "loops": "loop"}
+"""The scope of each row of a list whose check is of its keys alone."""
+
+
 def _parts(session: Session, seq: int, place: str) -> dict[str, Any]:
+    parts = _Parts(session, seq)
     return {
-        "step_ledger": StepLedger(_entries(session, Cell.STEP_LEDGER, seq, place, step_entry)),
+        "step_ledger": StepLedger(_entries(session, Cell.STEP_LEDGER, parts, place, step_entry)),
         "failure_ledger": FailureLedger(
-            _entries(session, Cell.FAILURE_LEDGER, seq, place, lambda text: from_text(FailureLedgerEntry, text))
+            _entries(session, Cell.FAILURE_LEDGER, parts, place, lambda text: from_text(FailureLedgerEntry, text))
         ),
         "loop_iteration_ledger": LoopIterationLedger(
-            _entries(session, Cell.ITERATION_LEDGER, seq, place, iteration_entry)
+            _entries(session, Cell.ITERATION_LEDGER, parts, place, iteration_entry)
         ),
-        "flow_authority_inputs": AuthorityLog(_entries(session, Cell.AUTHORITY_LOG, seq, place, _authority_input)),
-        "frames": _snapshots(session, "frames", "frame_id", FrameSnapshot, seq, place),
-        "loops": _snapshots(session, "loops", "loop_instance_id", LoopSnapshot, seq, place),
-        "root_step_outputs": _root_outputs(session, seq, place),
-        "loop_iteration_outputs": _loop_outputs(session, seq, place),
+        "flow_authority_inputs": AuthorityLog(
+            _entries(session, Cell.AUTHORITY_LOG, parts, place, _authority_input)
+        ),
+        "frames": _snapshots(session, "frames", "frame_id", FrameSnapshot, parts, place),
+        "loops": _snapshots(session, "loops", "loop_instance_id", LoopSnapshot, parts, place),
+        "root_step_outputs": _root_outputs(session, parts, place),
+        "loop_iteration_outputs": _loop_outputs(session, parts, place),
     }
 
 
@@ -201,19 +288,17 @@ def iteration_entry(instance: str, iteration: str, frame_id: str) -> LoopIterati
     return LoopIterationLedgerEntry(instance, from_text(U64, iteration), frame_id)
 
 
-def _entries(session: Session, cell: Cell, seq: int, place: str, entry: Callable[..., Any]) -> Iterable[Any]:
+def _entries(session: Session, cell: Cell, parts: _Parts, place: str, entry: Callable[..., Any]) -> Iterable[Any]:
     ledger = LEDGERS[cell]
-    query = f"SELECT {', '.join(ledger.columns)} FROM {ledger.table} WHERE run = ? ORDER BY place"
-    for number, row in enumerate(session.rows(query, (seq,), shape(ledger.table, *ledger.columns))):
+    for number, row in enumerate(parts.rows(ledger.table, *ledger.columns)):
         try:
             yield entry(*row)
         except Serialization as error:
             raise unreadable(session.shown, f"{place}: {ledger.table}[{number}]", error) from None
 
 
-def _snapshots(session: Session, table: str, key: str, kind: type, seq: int, place: str) -> TrieMap[str, Any]:
-    query = f"SELECT {key}, snapshot FROM {table} WHERE run = ?"
-    rows = session.rows(query, (seq,), shape(table, key, "snapshot"))
+def _snapshots(session: Session, table: str, key: str, kind: type, parts: _Parts, place: str) -> TrieMap[str, Any]:
+    rows = parts.rows(table, key, "snapshot")
     return TrieMap({name: snapshot(session, kind, text, f"{place}: {table}[{name!r}]") for name, text in rows})
 
 
@@ -222,20 +307,19 @@ def _payload(session: Session, text: str, place: str) -> Payload:
     return payload
 
 
-def _root_outputs(session: Session, seq: int, place: str) -> OrderedTrieMap[str, Payload]:
-    query = "SELECT key, output FROM root_outputs WHERE run = ? ORDER BY place"
-    rows = session.rows(query, (seq,), shape("root_outputs", "key", "output"))
+def _root_outputs(session: Session, parts: _Parts, place: str) -> OrderedTrieMap[str, Payload]:
+    rows = parts.rows("root_outputs", "key", "output")
+    if len({key for key, _ in rows}) != len(rows):
+        raise disagreement(session, "root_outputs")
     return OrderedTrieMap({key: _payload(session, text, f"{place}: root_outputs[{key!r}]") for key, text in rows})
 
 
-def _loop_outputs(session: Session, seq: int, place: str) -> TrieMap[str, IterationOutputs]:
-    query = "SELECT loop_id, iterations FROM loop_iterations WHERE run = ?"
-    lengths = session.rows(query, (seq,), shape("loop_iterations", "loop_id", "iterations"))
+def _loop_outputs(session: Session, parts: _Parts, place: str) -> TrieMap[str, IterationOutputs]:
+    lengths = parts.rows("loop_iterations", "loop_id", "iterations")
     written: defaultdict[str, defaultdict[int, dict[str, Payload]]] = defaultdict(lambda: defaultdict(dict))
-    query = "SELECT loop_id, iteration, key, output FROM loop_outputs WHERE run = ? ORDER BY place"
-    for loop_id, iteration, key, text in session.rows(
-        query, (seq,), shape("loop_outputs", "loop_id", "iteration", "key", "output")
-    ):
+    for loop_id, iteration, key, text in parts.rows("loop_outputs", "loop_id", "iteration", "key", "output"):
+        if key in written[loop_id][iteration]:
+            raise disagreement(session, "loop_outputs")
         written[loop_id][iteration][key] = _payload(
             session, text, f"{place}: loop_outputs[{loop_id!r}][{iteration}][{key!r}]"
         )

@@ -8,13 +8,18 @@ What grows with a run has the run's number first in its key; what has an order h
 
 from typing import Final
 
+from mobstore.backends.sqlite._checks import CHECKS, triggers
+
 APPLICATION_ID: Final = 0x6D6F6273
 """``PRAGMA application_id`` of a file of ours: the letters "mobs"."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 """``PRAGMA user_version``: the version of the tables below."""
 
-SCHEMA: Final = {
+UNCHECKED: Final = 1
+"""The version that had the same tables, and no checks; such a file gets them when it is opened."""
+
+TABLES: Final = {
     # The activation parameters never change and may be large: beside the state, every commit would rewrite them.
     "runs": """CREATE TABLE runs (
     seq INTEGER PRIMARY KEY,
@@ -159,7 +164,14 @@ WHERE terminal_run IS NOT NULL""",
     updated_at TEXT NOT NULL
 ) STRICT""",
 }
-"""Every table and index by name, as ``sqlite_schema`` shows it."""
+"""Every table and index by name, but the checks."""
+
+SCHEMA: Final = {
+    **TABLES,
+    "checks": CHECKS,
+    **dict(triggers({name: sql for name, sql in TABLES.items() if sql.startswith("CREATE TABLE")})),
+}
+"""Every table, index and trigger by name, as ``sqlite_schema`` shows it."""
 
 NEXT_CURSOR: Final = "next_cursor"
 """The key in ``meta`` of the cursor that the next event gets."""

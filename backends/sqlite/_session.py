@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
@@ -69,6 +69,7 @@ class Session:
         self.clock = clock
         self.texts = Texts()
         self.closed = False
+        self.log: Hashable = None
         self._connection = connection
         self._cursor = connection.cursor()
         self._shared = shared

@@ -1,7 +1,7 @@
 """What the rows that queries answer are made of, by the schema.
 
-SQLite keeps no checksum of its pages.  A page that is another's shows rows whose columns hold other types than the
-schema lets them, and nothing else would notice: every column is checked as it is read.
+A page that is another's shows rows whose columns hold other types than the schema lets them, of which Python would
+make errors of its own: every column is checked as it is read.  Whether the values are right, the checks say.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ Kinds: TypeAlias = tuple[type, ...]
 """The types that a column may hold."""
 
 WRONG_TYPE: Final = "a column holds another type than it should"
+DISAGREES: Final = "the rows do not agree with their check: the file is corrupt"
 
 _COLUMN: Final = re.compile(r"^    (\w+) (TEXT|INTEGER)( NOT NULL| PRIMARY KEY)?", re.MULTILINE)
 _TYPES: Final = {"TEXT": str, "INTEGER": int}
@@ -34,6 +35,7 @@ COLUMNS: Final[dict[str, dict[str, Kinds]]] = {
 }
 """Of every table, what each column may hold."""
 
+_CHECK: Final[Kinds] = (int, NoneType)
 COUNT: Final[Kinds] = (int,)
 """What an aggregate of integers answers that is never absent."""
 
@@ -46,15 +48,19 @@ def kinds(table: str, column: str, *, optional: bool = False) -> Kinds:
 
 @attrs.frozen
 class Shape:
-    """What the rows of a query are made of; ``of`` says whose rows they are."""
+    """What the rows of a query are made of; ``of`` says whose rows they are.
+
+    ``checked``: a last column says more of a row's check, and nothing where the row does not agree with it.
+    """
 
     of: str
     rows: frozenset[Kinds]
+    checked: bool = False
 
     @classmethod
-    def made(cls, of: str, *columns: Kinds) -> Shape:
+    def made(cls, of: str, *columns: Kinds, checked: bool = False) -> Shape:
         """Return the shape of rows with columns that may hold so much."""
-        return cls(of, frozenset(itertools.product(*columns)))
+        return cls(of, frozenset(itertools.product(*columns, *[_CHECK] * checked)), checked)
 
     def fits(self, row: tuple[Any, ...]) -> bool:
         """Whether a row is so."""
@@ -68,9 +74,11 @@ class Shape:
         """
         if tuple(map(type, row)) not in self.rows:
             raise ReadFailed(f"{shown}: {self.of}: {WRONG_TYPE}")
+        if self.checked and row[-1] is None:
+            raise ReadFailed(f"{shown}: {self.of}: {DISAGREES}")
 
 
 @functools.cache
-def shape(table: str, *columns: str) -> Shape:
+def shape(table: str, *columns: str, checked: bool = False) -> Shape:
     """Return the shape of columns of a table."""
-    return Shape.made(table, *(kinds(table, column) for column in columns))
+    return Shape.made(table, *(kinds(table, column) for column in columns), checked=checked)

@@ -15,10 +15,11 @@ from urllib.parse import quote
 
 import attrs
 
+from mobstore.backends.sqlite._checks import install
 from mobstore.backends.sqlite._engine import is_open_here
 from mobstore.backends.sqlite._errors import explain
 from mobstore.backends.sqlite._files import HANDLES
-from mobstore.backends.sqlite._schema import APPLICATION_ID, VERSION
+from mobstore.backends.sqlite._schema import APPLICATION_ID, UNCHECKED, VERSION
 from mobstore.model import ReadFailed
 
 Owner: TypeAlias = Literal["ours", "original"]
@@ -98,6 +99,7 @@ def unchanged(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
 def _connection(path: Path, options: str) -> Iterator[sqlite3.Connection]:
     uri = f"file:{quote(os.fsencode(path.absolute()))}?{options}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    install(connection)
     # A text that is not UTF-8 must not hide the other rows; what reads it refuses the surrogates.
     connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
     try:
@@ -150,7 +152,7 @@ def owner(connection: sqlite3.Connection) -> Detection:
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if application == APPLICATION_ID:
-        if version != VERSION:
+        if version not in (UNCHECKED, VERSION):
             return Detection(None, f"is a file of schema version {version}, where {VERSION} is known")
         return Detection("ours", f"is a file of schema version {version}")
     names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}

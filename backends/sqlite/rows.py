@@ -9,9 +9,10 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from mobstore.backends.sqlite._checks import disagreeing
 from mobstore.backends.sqlite._codec import read_secret
 from mobstore.backends.sqlite._runs import iteration_entry, step_entry
-from mobstore.backends.sqlite._schema import SCHEMA
+from mobstore.backends.sqlite._schema import SCHEMA, TABLES, UNCHECKED
 from mobstore.backends.sqlite._shapes import WRONG_TYPE, shape
 from mobstore.backends.sqlite.reading import Stored
 from mobstore.model import (
@@ -32,10 +33,7 @@ from mobstore.model._records import U64
 from mobstore.model.step import terminal_identity
 from mobstore.model.values import FailureLedgerEntry, FlowAuthorityInput, FlowRunState
 
-__all__ = ["OBJECTS", "TABLES", "WRONG_TYPE", "stored"]
-
-OBJECTS: Final = tuple(SCHEMA)
-"""Every table and index that a file of ours has."""
+__all__ = ["NAMES", "WRONG_TYPE", "disagreements", "missing", "stored"]
 
 
 def _run(
@@ -125,8 +123,8 @@ _RULES: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...], Callable[..., An
 
 _OF_NO_RUN: Final = frozenset({"runs", "events", "feed", "meta", "supervisors", "overlays", "specs", "profiles"})
 
-TABLES: Final = tuple(_RULES)
-"""The tables, in the order in which they are best read."""
+NAMES: Final = tuple(_RULES)
+"""The tables with records, in the order in which they are best read."""
 
 
 def stored(connection: sqlite3.Connection, table: str) -> Iterator[Stored]:
@@ -149,3 +147,24 @@ def stored(connection: sqlite3.Connection, table: str) -> Iterator[Stored]:
     for row in connection.execute(query):
         key, rest = row[: of_run + len(keys)], row[of_run + len(keys) :]
         yield Stored(table, key, functools.partial(read, *rest), rule.fits(row[of_run:]))
+
+
+def _has_checks(connection: sqlite3.Connection) -> bool:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version != UNCHECKED
+
+
+def missing(connection: sqlite3.Connection) -> list[str]:
+    """Return the tables, indexes and triggers that the file lacks."""
+    present = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    return [name for name in (SCHEMA if _has_checks(connection) else TABLES) if name not in present]
+
+
+def disagreements(connection: sqlite3.Connection) -> list[str]:
+    """Return how many checks of what do not agree with their rows, in words."""
+    if not _has_checks(connection):
+        return []
+    return [
+        f"{count} of the checks of {table} do not agree with the rows" if table else f"{count} checks have no rows"
+        for table, count in disagreeing(connection, TABLES)
+    ]

@@ -33,7 +33,9 @@ from mobstore.properties.subject import Factory, ManualClock, call_port, capabil
 CALLERS: Final = 3
 ROUNDS: Final = 100
 _DRAWING: Final = 4.0
-"""Seconds after which no further round begins."""
+"""Seconds after which no further round begins, where some calls overlapped."""
+_DRAWING_ON: Final = 30.0
+"""Seconds after which none begins where no call has overlapped another: on a busy machine that may take long."""
 LIMIT: Final = Limit(seconds=30.0)
 LOOKS_ON: Final = "looks on"
 _TIMES: Final = 30
@@ -58,6 +60,12 @@ class Failure:
         if found is None or found.proof is None:
             return "unknown: " + ", ".join(str(each.bound) for each in self.verdict.objects if each.bound)
         return in_short(found.proof)
+
+    @property
+    def step(self) -> str:
+        """The calls whose answers no order explains."""
+        found = self.verdict.first_failure
+        return "" if found is None or found.proof is None else called(self.history, found.proof)
 
     def table(self) -> str:
         """Return the history, a column for each caller, time from top to bottom."""
@@ -92,6 +100,11 @@ def timeline(history: History) -> str:
         else:
             columns.add(column, f"-> {columns.answer(history.answer[row]) if known else 'nobody knows'}")
     return str(columns)
+
+
+def called(history: History, proof: Proof) -> str:
+    """Return the names of the calls that a proof is about."""
+    return ", ".join(dict.fromkeys(history.f[row] for row in proof.rows))
 
 
 def in_short(proof: Proof) -> str:
@@ -178,12 +191,12 @@ def try_branches(
     themselves, round by round, while there is time.
     """
     there = frozenset(kind.call for kinds in GROUPS.values() for kind in kinds if not capabilities.lacks(kind))
-    tried, until = Tried(0, 0, Counter(), None, there), time.monotonic() + _DRAWING
+    tried, begun = Tried(0, 0, Counter(), None, there), time.monotonic()
     for attempt in range(ROUNDS):
         missed = set(tried.missed)
         work = [(group, [kind for kind in kinds if kind.call in missed]) for group, kinds in GROUPS.items()]
         work = [(group, kinds) for group, kinds in work if kinds]
-        if not work or time.monotonic() > until:
+        if not work or time.monotonic() > begun + (_DRAWING if tried.overlapped else _DRAWING_ON):
             break
         drawn = _scenarios(work, again=attempt > 0).map(lambda scenario: scenario.without(capabilities.lacks))
         tried.failure = _draw(make, face, drawn, examples, seed + attempt, tried)
@@ -205,17 +218,22 @@ def _draw(
     seed: int,
     tried: Tried,
 ) -> Failure | None:
-    """Make the branches that are drawn, and count them in ``tried``."""
+    """Make the branches that are drawn, and count them in ``tried``; raise what goes wrong beside the calls."""
 
     found: list[Failure] = []
+    errors: list[Exception] = []
 
     @seeded(examples, seed, hypothesis.Phase.generate)
     @hypothesis.given(drawn)
     def take(scenario: Scenario) -> None:
         # What fails is kept and not raised: Hypothesis would make it again, and it need not fail again.
-        if found:
+        if found or errors:
             return
-        run = run_once(make(), face, scenario)
+        try:
+            run = run_once(make(), face, scenario)
+        except Exception as error:  # noqa: BLE001 - raised again below
+            errors.append(error)
+            return
         tried.runs += 1
         tried.calls += sum(process != LOOKS_ON for process in run.history.process)
         tried.overlapped.update(run.overlapping)
@@ -223,6 +241,8 @@ def _draw(
             found.append(Failure(face, scenario, run.history, run.verdict))
 
     take()
+    for error in errors:
+        raise error
     return found[0] if found else None
 
 

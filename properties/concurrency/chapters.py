@@ -32,7 +32,7 @@ def _branches(face: Face) -> Callable[[Context], Finding]:
         if tried.failure is not None:
             failure = tried.failure
             calls = len(failure.scenario.calls)
-            return Finding(tried.calls, failure.reason, "", failure.program(context.source), calls)
+            return Finding(tried.calls, failure.reason, "", failure.program(context.source), calls, failure.step)
         met = len(tried.there) - len(tried.missed)
         told = f"{tried.runs} runs; {met} of {len(tried.there)} changing calls overlapped another"
         return Finding(tried.calls, doubt="" if met else "no two calls overlapped", tried=told)
@@ -50,7 +50,7 @@ def _stress(face: Face) -> Callable[[Context], Finding]:
         if not (found.failure or found.doubt or drivers.lacks_any(context.capabilities)):
             return _driven(context, face, found)
         failure, _, table = found.failure.partition("\n")
-        return Finding(found.calls, failure, found.doubt, table, found.length)
+        return Finding(found.calls, failure, found.doubt, table, found.length, found.step)
 
     return check
 
@@ -64,7 +64,7 @@ def _driven(context: Context, face: Face, found: stress.Stressed) -> Finding:
     told = (
         f"{stress.CALLERS} {face.shown}: {overlapped}; workflows by {drivers.DRIVERS} drivers: {driven.workflows}"
     )
-    return Finding(calls, failure, driven.doubt, table, driven.length, tried=told)
+    return Finding(calls, failure, driven.doubt, table, driven.length, driven.step, tried=told)
 
 
 def _workflows(profile: Profile) -> int:

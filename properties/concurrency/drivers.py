@@ -18,7 +18,7 @@ from mobstore.model import Internal, Operation, State, Timestamp
 from mobstore.model import operations as ops
 from mobstore.model.callers.driver import Contention, Driver, start
 from mobstore.model.callers.requests import EvaluateCondition, EvaluateUntil, Idle, ReadClock, Request
-from mobstore.properties.concurrency.branches import LIMIT, LOOKS_ON, in_short, overlapping, timeline
+from mobstore.properties.concurrency.branches import LIMIT, LOOKS_ON, called, in_short, overlapping, timeline
 from mobstore.properties.concurrency.driving import Caller, Face, drive
 from mobstore.properties.linearizability import Answer, Event, History, check
 from mobstore.properties.linearizability import Outcome as Known
@@ -101,13 +101,14 @@ def _answered(asked: Request, scenario: Scenario, *, takes_over: bool) -> Any:
 
 @attrs.define
 class Driven:
-    """What drivers came to: what is wrong, by how many calls that shows, and why it says too little."""
+    """What drivers came to: what is wrong, by how many and which calls that shows, and why it says too little."""
 
     workflows: int = 0
     calls: int = 0
     overlapping: int = 0
     failure: str = ""
     length: int = 0
+    step: str = ""
     doubt: str = ""
 
     def add(self, history: History) -> None:
@@ -118,7 +119,7 @@ class Driven:
         self.overlapping += len(overlapping(history))
         found = verdict.first_failure
         if found is not None and found.proof is not None:
-            self.length = len(found.proof.rows)
+            self.length, self.step = len(found.proof.rows), called(history, found.proof)
             self.failure = f"{in_short(found.proof)}\n{timeline(history.take(found.proof.rows[:_SHOWN]))}"
         elif verdict.answer is Answer.UNKNOWN:
             self.doubt = ", ".join(str(each.bound) for each in verdict.objects if each.bound is not None)

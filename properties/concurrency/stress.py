@@ -34,7 +34,7 @@ from mobstore.model.step import CURRENT, RunStoreState
 from mobstore.model.values import FlowFrameState, LoopIterationState
 from mobstore.model.wrappers import ROWS, Absent, Cell, Equals, Row
 from mobstore.properties import pools
-from mobstore.properties.concurrency.branches import in_short, overlapping, timeline
+from mobstore.properties.concurrency.branches import called, in_short, overlapping, timeline
 from mobstore.properties.concurrency.driving import Caller, Face, drive
 from mobstore.properties.linearizability import History, Limit, check
 from mobstore.properties.linearizability import Outcome as Known
@@ -164,7 +164,7 @@ class Stressed:
         succeeded: how often each kind of call answered ``True``.
         decided_by: the classes that the histories fell in.
         seconds: what the checker took.
-        failure: what is wrong, and by how many calls that shows (``length``).
+        failure: what is wrong, by how many calls that shows (``length``), and by which (``step``).
         undecided: the bound that the checker reached.
     """
 
@@ -177,6 +177,7 @@ class Stressed:
     seconds: float = 0.0
     failure: str = ""
     length: int = 0
+    step: str = ""
     undecided: str = ""
 
     def add(self, history: History) -> None:
@@ -192,7 +193,7 @@ class Stressed:
         self.decided_by |= set(verdict.decided_by)
         proof = None if verdict.first_failure is None else verdict.first_failure.proof
         if proof is not None:
-            self.length = len(proof.rows)
+            self.length, self.step = len(proof.rows), called(history, proof)
             self.failure = f"{in_short(proof)}\n{timeline(history.take(proof.rows[:_SHOWN]))}"
         self.undecided = ", ".join(str(each.bound) for each in verdict.objects if each.bound is not None)
 

@@ -6,6 +6,7 @@
 - What survives a power cut is an *image*: the names, and the bytes of each.  A process that is killed loses
   nothing: whatever it wrote is with the operating system.
 - Every operation is counted.  A `Fault` lets the n-th one fail, or find the disk full; a sync may lie.
+- A disk may turn *read-only*, as when its file system is mounted anew after an error, and writable again.
 
 The disk writes down every change (its *log*); a `Platter` reads the log and says what is durable after any part of
 it, so that a call is made once and cut everywhere.  Nothing here knows SQLite, and nothing is random.
@@ -98,6 +99,7 @@ class Fault:
 
 
 _GROWS: Final = frozenset({"write", "open", "truncate"})
+_CHANGES: Final = frozenset({"write", "truncate", "delete", "rename"})
 
 
 class File:
@@ -116,12 +118,13 @@ class File:
 class Disk:
     """A disk with the files of an image, all durable.
 
-    ``lies``: synchronising answers that all is well, and does nothing.
+    ``lies``: synchronising answers that all is well, and does nothing.  ``read_only``: nothing can be changed.
     """
 
     def __init__(self, image: Image | None = None, *, lies: bool = False) -> None:
         self.lock = threading.RLock()
         self.lies = lies
+        self.read_only = False
         self.log: list[Event] = []
         self.fault: Fault | None = None
         self.operations = 0
@@ -165,6 +168,9 @@ class Disk:
         """
         number = self.operations
         self.operations = number + 1
+        if self.read_only and kind in _CHANGES:
+            self.failed.append(kind)
+            raise DiskFailure(kind, full=False)
         fault = self.fault
         if fault is None:
             return
@@ -187,6 +193,8 @@ class Disk:
             self.touch("open")
         file = self._files.get(name)
         if file is None and create:
+            if self.read_only:
+                raise DiskFailure("open", full=False)
             file = self._files[name] = self._new(name)
             self.log.append(Link(name, file.inode))
         return file

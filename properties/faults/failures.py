@@ -8,6 +8,8 @@ that comes from anywhere (``KeyboardInterrupt``, ``MemoryError``).  Then:
 - an error says that nothing changed, unless it is the one that says that nobody can tell (contract, section 10);
 - another connection finds no lock in its way, another process no half-done change;
 - the same handle shows the right state, and takes the next call.
+
+So it is, too, while the disk is read-only, for a connection that was open before and for one that opens then.
 """
 
 from __future__ import annotations
@@ -121,6 +123,8 @@ class _Trial:
             at = (seed + number) % level.faults
             while self._fail(found, Fault(at, full, lasting)):
                 at += level.faults
+        for handles in _DENIED:
+            self._deny(found, handles)
         stride = min(level.faults, len(ERRORS))
         for number, error in enumerate(ERRORS):
             at = (seed + number) % stride
@@ -143,6 +147,21 @@ class _Trial:
                 where = _disk_failure(found.name, fault, failed[0])
                 found.note(where, error, self._verdict(disk, stores, error, self._error))
         return reached
+
+    def _deny(self, found: Failures, handles: str) -> None:
+        """Make the call while the disk is read-only."""
+        disk = Disk(self._image)
+        with self._storage.open(disk, self._clock) as stores, self._storage.open(disk, self._clock) as others:
+            if handles == _OPEN:
+                stores.execute(_WARM)
+            if handles == _BESIDE:
+                others.execute(_WARM)
+            disk.arm(None)
+            disk.read_only = True
+            error = self._make(stores)
+            disk.read_only = False
+            where = f"{found.name}: the disk was read-only, the connection {handles}"
+            found.note(where, error, self._verdict(disk, stores, error, self._error))
 
     def _interrupt(self, found: Failures, at: int, raised: BaseException) -> bool:
         """Make the call; return whether it came to the statement that fails."""
@@ -196,6 +215,9 @@ class _Trial:
         return f"({error or 'answered'}) through the same handle {wrong}" if wrong else ""
 
 
+_OPEN: Final = "open"
+_BESIDE: Final = "new, beside one that was open"
+_DENIED: Final = (_OPEN, "new", _BESIDE)
 _WARM: Final = smoke.CALLS[1]
 
 

@@ -46,9 +46,9 @@ from mobstore.properties.subject import ManualClock, call_port
 class Level:
     """How much is tried.
 
-    ``drawn``: subsets, and torn survivals, at each crash point; ``recoveries``: of every how many images one has
-    its own recovery cut off; ``faults``: of every how many operations one fails; ``schedules`` of overlapping
-    calls, and ``kills`` of processes, are so many.
+    ``drawn``: subsets, and torn survivals, at each crash point, and how often each drawn damage of a page comes;
+    ``recoveries``: of every how many images one has its own recovery cut off; ``faults``: of every how many
+    operations one fails; ``schedules`` of overlapping calls, and ``kills`` of processes, are so many.
     """
 
     name: str

@@ -17,6 +17,7 @@ import attrs
 from mobstore.backends._base import Clock
 from mobstore.backends._stores import Stores
 from mobstore.backends.sqlite import HANDLERS, Handler, SqliteEngine, Trace
+from mobstore.backends.sqlite._checks import install
 from mobstore.model import STORES, MobStoreError, Operation, State, step
 from mobstore.model import operations as ops
 from mobstore.properties import pools
@@ -126,6 +127,7 @@ class SqliteStorage:
     def damage(self, disk: Disk) -> str:
         """Audit the file: SQLite's own check, and every row."""
         with mounted(disk) as uri, closing(sqlite3.connect(uri, uri=True)) as connection:
+            install(connection)
             findings = (violations if self.audited else structure)(connection)
         return "; ".join(f"{finding.place}: {finding.rule}" for finding in findings)
 

@@ -122,6 +122,19 @@ def replaced(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def log_moved(path: Path) -> Iterator[None]:
+    """The write-ahead log is elsewhere, as if somebody had removed what looked left over."""
+    log, away = path.with_name(f"{path.name}-wal"), path.with_name("away")
+    log.rename(away)
+    try:
+        yield
+    finally:
+        made = log.exists()
+        away.replace(log)
+        assert not made, "a log was made where none was"
+
+
+@contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Another connection is in a transaction that writes."""
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
@@ -134,6 +147,7 @@ HAZARDS: Final[Mapping[str, Hazard]] = {
     **{f"room for {left} bytes": no_room(left) for left in (0, 2 * _PAGE, 5 * _PAGE)},
     "file moved away": moved,
     "file replaced": replaced,
+    "log moved away": log_moved,
     "file locked": locked,
 }
 

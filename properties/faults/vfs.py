@@ -37,8 +37,10 @@ _EXTENDED: Final = {
     "lock": 15 << 8,
     "shared memory": 19 << 8,
 }
+_READONLY_CANTINIT: Final = 8 | 5 << 8
 _NO_ENTRY: Final = _IOERR | 23 << 8
 
+_READ_ONLY, _READ_WRITE = 0x1, 0x2
 _CREATE, _DELETE_ON_CLOSE, _JOURNALS = 0x4, 0x8, 0x800 | 0x4000 | 0x80000
 _SHARED, _RESERVED, _PENDING, _EXCLUSIVE = 1, 2, 3, 4
 _SHM_UNLOCK, _SHM_EXCLUSIVE, _SHM_SLOTS = 1, 8, 8
@@ -184,6 +186,8 @@ def _shm_map(address: int, region: int, size: int, extend: int, pointer: Any) ->
         handle.disk.touch("shared memory")
         file = handle.file
         if file.shared is None:
+            if handle.disk.read_only:
+                return _READONLY_CANTINIT
             file.shared = []
         while extend and len(file.shared) <= region:
             file.shared.append((c_char * size)())
@@ -228,7 +232,11 @@ def _shm_unmap(address: int, delete: int) -> int:
 
 def _where(name: bytes) -> tuple[Disk, str]:
     _, number, path = name.decode().split("/", 2)
-    return _disks[number], path
+    disk = _disks.get(number)
+    if disk is None:
+        # Whoever has a file of it open may close it still, and finds no other one.
+        raise DiskFailure("unmounted", full=False)
+    return disk, path
 
 
 def _open(_vfs: int, name: bytes | None, address: int, flags: int, out_flags: Any) -> int:
@@ -247,7 +255,7 @@ def _open(_vfs: int, name: bytes | None, address: int, flags: int, out_flags: An
     file.handles.append(handle)
     _handles[address] = handle
     if out_flags:
-        out_flags[0] = flags
+        out_flags[0] = flags & ~_READ_WRITE | _READ_ONLY if disk.read_only else flags
     ctypes.c_void_p.from_address(address).value = ctypes.addressof(_METHODS)
     return _OK
 

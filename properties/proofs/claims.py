@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from mobstore.properties.invariants import INVARIANTS
-from mobstore.properties.proofs.machines import COUNTING
-from mobstore.properties.proofs.mutation import NOT_SCORED
+from mobstore.properties.companions import ASSUMED_OF_CALLERS
 from mobstore.properties.proofs.obligation import ASSUMPTIONS, Aim, Obligation
 from mobstore.properties.proofs.registry import obligations
 from mobstore.properties.proofs.scoring import EQUIVALENT
@@ -21,6 +19,13 @@ KINDS: Final[dict[str, str]] = {
     ),
     "required": "A transition of a machine does what the contract asks of it, and is refused where it has to be.",
     "inductive": "An invariant of a machine is kept by a transition, or holds of it.",
+    "composed": (
+        "An invariant of a whole run, or a companion that the others rest on, is kept by a commit of the table, "
+        "made by its wrapper; what the wrapper does not compare may have changed since it was read."
+    ),
+    "created": "It holds of a run that was just created.",
+    "repeated": "An input that a commit repeats for many nodes comes to what is said of it at once.",
+    "relied": "What a commit looks at and does not compare stays as it relies on.",
     "first": "An invariant holds in the first state of its machine.",
     "taken": "A transition can be taken where every invariant holds.",
     "applies": "An invariant has something to say.",
@@ -41,9 +46,8 @@ _TESTED: Final[dict[str, str]] = {
         "refinement, recorded calls, the linearizability checker; the statements that it sends are held against "
         "the proved commit protocols"
     ),
-    "the invariants of a whole run": (
-        "a random caller keeps them after every commit; those of the machines, which are proved, hold in any "
-        "composition, since a commit applies whole transitions"
+    "that drivers make no other commits than those of the table, and come to an end": (
+        "workflows by turns with deaths at every point: the invariants and companions are looked at after each call"
     ),
     "the effects of transitions": "the recorded transitions pin each exactly (`mobstore replay`)",
     "crashes and failing disks": "every operation of a simulated disk (`mobstore durability`)",
@@ -66,13 +70,12 @@ can happen is shown by a case, which needs no more.
 |---|---|---|---|
 {kinds}
 
-Bounded, and said to be so: {bounded}.
+{bounded}
 
 What is proved of calls is proved of the source of `step`, executed on symbols; of machines, of the terms that run.
 The rows and the machines are changed in one place at a time (`mobstore prove --mutants`), and each change must
-refute an obligation, by a case that Python confirms. Not scored are the transitions that end a node ({not_scored}),
-whose guards are dropped on random walks instead, and the code of `step`, of which tests change some places. These
-{number} changes no case shows:
+refute an obligation, by a case that Python confirms. Not scored are the code of `step` and the table of commits, of
+which tests change some places. These {number} changes no case shows:
 
 {equivalent}
 
@@ -87,6 +90,10 @@ whose guards are dropped on random walks instead, and the code of `step`, of whi
 | assumption | why one may |
 |---|---|
 {assumed}
+
+Of whoever commits this is assumed, and nothing else:
+
+{callers}
 """
 
 _ALSO_ASSUMED: Final = {
@@ -98,18 +105,21 @@ _ALSO_ASSUMED: Final = {
 }
 
 
+_CALLERS: Final = {each.name: each.sentence for each in ASSUMED_OF_CALLERS}
+
+
 def page() -> str:
     """Return the page."""
     every = list(obligations())
     reasons = dict.fromkeys(EQUIVALENT.values())
     return _PAGE.format(
         kinds="\n".join(_kind(kind, said, every) for kind, said in KINDS.items()),
-        bounded=_bounded(),
+        bounded=_bounded(every),
         number=len(EQUIVALENT),
-        not_scored=", ".join(f"`{each}`" for each in sorted(NOT_SCORED)),
         equivalent="\n".join(f"- {reason}: {_places(reason)}." for reason in reasons),
         tested="\n".join(f"| {what} | {how} |" for what, how in _TESTED.items()),
         assumed="\n".join(f"| {key} | {reason} |" for key, reason in (ASSUMPTIONS | _ALSO_ASSUMED).items()),
+        callers="\n".join(f"- *{name}*: {sentence}" for name, sentence in _CALLERS.items()),
     )
 
 
@@ -123,12 +133,10 @@ def _kind(kind: str, said: str, every: Sequence[Obligation]) -> str:
     return f"| {kind} | {said} | {len(of_kind)} | {shown} |"
 
 
-def _bounded() -> str:
-    said = {each.name: each.sentence.rstrip(".") for each in INVARIANTS}
-    return "; ".join(
-        f"*{said[name]}* counts a set (proved for 3 ids); *{said[other]}* says it of one transition, unbounded"
-        for name, other in COUNTING.items()
-    )
+def _bounded(every: Sequence[Obligation]) -> str:
+    bounded = [each for each in every if each.aim is Aim.VALID and not each.scope.is_unbounded]
+    listed = "; ".join(f"`{each.name}` ({each.scope.text})" for each in bounded)
+    return f"Proved with a bound only: {listed}." if listed else "Nothing that holds always is proved with a bound."
 
 
 def _places(reason: str) -> str:
@@ -140,7 +148,8 @@ _INDEX: Final = """\
 
 Made from the obligations by `mobstore.properties.generate`: do not edit. Each is a question in SMT-LIB 2 that
 stands alone: `mobstore prove --export DIR` writes `DIR/NAME.smt2`. What *holds always* is answered `unsat`, what
-*can happen* `sat`: `z3 FILE`, `cvc5 --enum-inst --fresh-binders FILE`. `*` stands for each transition.
+*can happen* `sat`. `sh DIR/check.sh` asks a program about all of them (`cvc5 --enum-inst`, or the one that it is
+given), and tells what is answered otherwise. `*` stands for each transition.
 
 | obligation | what it says | aim | scope |
 |---|---|---|---|
@@ -160,3 +169,25 @@ def index(listed: Iterable[Obligation]) -> str:
         count = f" ({len(members)})" if len(members) > 1 else ""
         lines.append(f"| `{name}`{count} | {said} | {aim} | {scope} |")
     return _INDEX + "\n".join(lines) + "\n"
+
+
+CHECK: Final = """\
+#!/bin/sh
+# Asks a solver about every question here: sh check.sh [SOLVER [OPTION ...]], by default cvc5 --enum-inst.
+# What a file expects stands in it: (set-info :status ...).  Any other answer is told, and makes the exit code 1.
+cd "$(dirname "$0")" || exit 2
+[ $# -gt 0 ] || set -- cvc5 --enum-inst
+command -v "$1" > /dev/null || { echo "there is no program $1" >&2; exit 2; }
+find . -name '*.smt2' | sort | {
+    asked=0 wrong=0
+    while read -r file; do
+        wanted=$(sed -n 's/^(set-info :status \\(.*\\))$/\\1/p' "$file")
+        found=$("$@" "$file" 2>&1 < /dev/null | head -n 1)
+        asked=$((asked + 1))
+        [ "$found" = "$wanted" ] || { wrong=$((wrong + 1)); echo "$file: $found, not $wanted"; }
+    done
+    echo "$asked questions, $wrong not answered as expected"
+    [ "$asked" -gt 0 ] && [ "$wrong" -eq 0 ]
+}
+"""
+"""The script that asks any solver about exported questions."""

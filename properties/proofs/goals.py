@@ -21,10 +21,13 @@ from mobstore.properties.symbolic import Translation
 
 
 class Goal:
-    """Makes the formula of a goal; ``named`` are the ids that it was made of."""
+    """Makes the formula of a goal; ``named`` are the ids that it was made of.
 
-    def __init__(self, translation: Translation, names: Mapping[str, Symbol]) -> None:
-        self._translation = translation
+    What it says inside of ids is said of those that are near, where it is ``guarded``.
+    """
+
+    def __init__(self, translation: Translation, names: Mapping[str, Symbol], *, guarded: bool = True) -> None:
+        self._translation, self._guarded = translation, guarded
         self._names = dict(names)
         self._numbers = itertools.count()
         self.named: list[Expr] = []
@@ -53,7 +56,7 @@ class Goal:
         return neg(self._translate(term)) if not isinstance(term, t.Not) else self.of(term.part)
 
     def _translate(self, term: t.Term) -> Any:
-        with self._translation.guarding():
+        with self._translation.guarding(on=self._guarded):
             return self._translation.translate(term, self._names)
 
     def _fresh(self, sort: Sort) -> Expr:

@@ -9,8 +9,7 @@
 - *own*: no invariant follows from the others: only it fails of some state, or of some two.
 
 What is given before a transition is the invariant itself and those that `RESTS_ON` names, no more: a solver that is
-told what it does not need does not find what it does.  All that is given is itself proved here.  An invariant that
-counts a set has no formula without a bound; `COUNTING` says which, and what says the same of a transition.
+told what it does not need does not find what it does.  All that is given is itself proved here.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from typing import Any, Final
 
 import attrs
 
+from mobstore.model import Serialization
 from mobstore.model.machines import Machine, Transition, Transitioned
 from mobstore.model.machines import terms as t
 from mobstore.model.machines.evaluation import function_of
@@ -30,7 +30,7 @@ from mobstore.model.values import PROTOCOL_VERSION
 from mobstore.properties._symbols import Expr, Structure, Symbol, conj, neg
 from mobstore.properties.invariants import INVARIANTS, Invariant, first_state
 from mobstore.properties.proofs.goals import Goal, neighbourhood
-from mobstore.properties.proofs.obligation import UNBOUNDED, Aim, Obligation, Question, Replay, bounded
+from mobstore.properties.proofs.obligation import UNBOUNDED, Aim, Obligation, Question, Replay, Scope, bounded
 from mobstore.properties.proofs.registry import Subject
 from mobstore.properties.proofs.requirements import AFTER, requirements_of
 from mobstore.properties.source import as_python
@@ -38,6 +38,9 @@ from mobstore.properties.symbolic import Step, Translation
 
 SMALL: Final = bounded("3 ids, 2 keys, sequences of 2", length=2, str=3, SecretKey=2)
 """Where an example, or a countermodel, is searched for; and what counts sets is proved."""
+
+WIDE: Final = bounded("3 ids, 2 keys, sequences of 3", length=3, str=3, SecretKey=2)
+"""Where a change is tried that shows in no smaller one."""
 
 _BLANK: Final = {name: (f"absent-{name}-is-blank",) for name in ("run", "frame", "loop")}
 RESTS_ON: Final[dict[str, tuple[str, ...]]] = {
@@ -65,9 +68,6 @@ RESTS_ON: Final[dict[str, tuple[str, ...]]] = {
     "what-is-registered-waits": ("ready-queue-and-membership", "pending-loops-and-membership"),
 }
 """The invariants of one state that an invariant, or a requirement, needs besides itself; of one transition, all."""
-
-COUNTING: Final = {"failures-are-counted": "every-failure-is-counted"}
-"""The invariants that count a set, each with the one that says without a bound what a transition adds."""
 
 _ASSUMED: Final = ("translation", "values", "finite")
 
@@ -170,8 +170,10 @@ def _replay(moment: _Moment, broken: Invariant | t.Term, model: Any) -> Replay:
     stands = all(each.holds(before) for each in of_machine(moment.machine, steps=False))
     try:
         result = moment.machine.step(before, given)
-    except (AttributeError, IndexError, KeyError) as error:
-        # A guard kept a partial term from being looked at.
+        if isinstance(result, Transitioned):
+            _check(result.next_state)
+    except (AttributeError, IndexError, KeyError, Serialization) as error:
+        # A guard, or a choice, kept a partial term from being looked at.
         return Replay(as_python(before), as_python(given), f"it fails with {type(error).__name__}", stands)
     if not isinstance(result, Transitioned):
         return Replay(as_python(before), as_python(given), repr(result), confirmed=False)
@@ -179,6 +181,11 @@ def _replay(moment: _Moment, broken: Invariant | t.Term, model: Any) -> Replay:
     taken = result.transition_id == moment.step.transition.id
     fails = not _holds(moment, broken, before, given, after)
     return Replay(as_python(before), as_python(given), _changes(before, after), stands and fails and taken)
+
+
+def _check(state: Any) -> None:
+    """Raise `Serialization` where a state is no value of its record."""
+    type(state)(**{name: getattr(state, name) for name in Record(type(state)).fields})
 
 
 def _holds(moment: _Moment, stated: Invariant | t.Term, before: Any, input: Any, after: Any) -> bool:
@@ -255,7 +262,7 @@ def required(
     return Question((*known, *near), claim, functools.partial(_replay, moment, term), readable)
 
 
-def whole(machine: Machine[Any], transition: Transition) -> Obligation:
+def whole(machine: Machine[Any], transition: Transition, scope: Scope = SMALL) -> Obligation:
     """Return all obligations about a transition as one, in a small universe."""
     asked: list[Invariant | t.Term] = [term for _, term in requirements_of(machine, transition)]
     asked += [*of_machine(machine, steps=False), *of_machine(machine, steps=True)]
@@ -274,7 +281,7 @@ def whole(machine: Machine[Any], transition: Transition) -> Obligation:
         return Question(known, conj(*claims), functools.partial(_replay_first, moment, asked), readable)
 
     name = f"whole/{machine.name}/{transition.id}"
-    return Obligation(name, f"{transition.id} does all that is asked of it.", SMALL, build, small=SMALL)
+    return Obligation(name, f"{transition.id} does all that is asked of it.", scope, build, small=scope)
 
 
 def _replay_first(moment: _Moment, asked: list[Invariant | t.Term], model: Any) -> Replay:
@@ -299,7 +306,7 @@ def of_transition(machine: Machine[Any], transition: Transition) -> Iterator[Obl
         yield Obligation(
             f"inductive/{machine.name}.{invariant.name}/{transition.id}",
             f"{invariant.sentence} {transition.id} keeps that so.",
-            SMALL if invariant.name in COUNTING else UNBOUNDED,
+            UNBOUNDED,
             functools.partial(inductive, machine, transition, invariant),
             assumptions=_ASSUMED,
             about=about(machine, transition),
@@ -317,7 +324,7 @@ def _of_machine(machine: Machine[Any]) -> Iterator[Obligation]:
         yield Obligation(
             f"first/{machine.name}/{invariant.name}",
             f"{invariant.sentence} It is so at first.",
-            SMALL if invariant.name in COUNTING else UNBOUNDED,
+            UNBOUNDED,
             functools.partial(_first, machine, invariant),
             assumptions=_ASSUMED,
         )

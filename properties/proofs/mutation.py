@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import attrs
 
-from mobstore.model.machines import Machine, Transition
+from mobstore.model.machines import Guard, Machine, Transition
 from mobstore.model.machines import terms as t
 from mobstore.properties.mutants import MUTANTS
 from mobstore.properties.proofs import calls, machines
@@ -85,15 +85,23 @@ def _conjuncts(term: t.Term) -> tuple[t.Term, ...]:
     return tuple(part for each in term.parts for part in _conjuncts(each)) if isinstance(term, t.And) else (term,)
 
 
-def _of_guards(transition: Transition) -> Iterator[tuple[str, Transition]]:
-    for place, guard in enumerate(transition.guards):
+def _of_conditions(guards: tuple[Guard, ...]) -> Iterator[tuple[str, tuple[Guard, ...]]]:
+    """Iterate over some guards with one conjunct dropped, or one comparison or choice another."""
+    for place, guard in enumerate(guards):
         parts = _conjuncts(guard.condition)
         for number, part in enumerate(parts):
             left = tuple(each for each in parts if each is not part)
             changed = (attrs.evolve(guard, condition=t.And(left)),) if left else ()
-            guards = (*transition.guards[:place], *changed, *transition.guards[place + 1 :])
             named = f"{guard.name} ({number + 1})" if len(parts) > 1 else guard.name
-            yield f"guard dropped: {named}", attrs.evolve(transition, guards=guards)
+            yield f"guard dropped: {named}", (*guards[:place], *changed, *guards[place + 1 :])
+        for number, (what, term) in enumerate(_turned(guard.condition)):
+            turned = attrs.evolve(guard, condition=term)
+            yield f"guard {what} {number + 1}: {guard.name}", _with(guards, place, turned)
+
+
+def _of_guards(transition: Transition) -> Iterator[tuple[str, Transition]]:
+    for what, guards in _of_conditions(transition.guards):
+        yield what, attrs.evolve(transition, guards=guards)
 
 
 def _of_updates(transition: Transition) -> Iterator[tuple[str, Transition]]:
@@ -131,10 +139,6 @@ def _turned(term: t.Term) -> Iterator[tuple[str, t.Term]]:
 
 
 def _of_terms(transition: Transition) -> Iterator[tuple[str, Transition]]:
-    for place, guard in enumerate(transition.guards):
-        for number, (what, term) in enumerate(_turned(guard.condition)):
-            guards = _with(transition.guards, place, attrs.evolve(guard, condition=term))
-            yield f"guard {what} {number + 1}: {guard.name}", attrs.evolve(transition, guards=guards)
     for place, definition in enumerate(transition.definitions):
         for number, (what, term) in enumerate(_turned(definition.term)):
             changed = _with(transition.definitions, place, attrs.evolve(definition, term=term))
@@ -157,24 +161,24 @@ def changes_of(transition: Transition) -> Iterator[tuple[str, Transition]]:
     yield from _of_terms(transition)
 
 
-NOT_SCORED: Final = frozenset({"CompleteNode", "FailNode", "SkipNode", "CancelNode"})
-"""The transitions that end a node: a fixpoint makes each of their changes cost seconds, and they are left out."""
+_NEEDS_THREE: Final = frozenset({"settled never chosen 2", "status never chosen 6"})
+"""What shows only in a frame of three nodes: one that ends, and one that depends on any of two."""
 
 
 def _transition_mutants() -> Iterator[Trial]:
     for machine in SUBJECT.machines:
         for transition in machine.transitions:
-            if transition.id in NOT_SCORED:
-                continue
             for what, changed in changes_of(transition):
                 # What it decides between is only itself: a machine of one transition.
                 broken = attrs.evolve(machine, transitions=(changed,))
-                build = functools.partial(_whole, broken, changed)
+                build = functools.partial(_whole, broken, changed, wide=what in _NEEDS_THREE)
                 yield Trial(f"{machine.name}/{transition.id}/{what}", build)
 
 
-def _whole(machine: Machine[Any], transition: Transition) -> Iterator[Obligation]:
+def _whole(machine: Machine[Any], transition: Transition, *, wide: bool) -> Iterator[Obligation]:
     yield machines.whole(machine, transition)
+    if wide:
+        yield machines.whole(machine, transition, machines.WIDE)
 
 
 def trials() -> Iterator[Trial]:

@@ -122,7 +122,8 @@ class Obligation:
         assumptions: what it takes for granted, by the keys of `ASSUMPTIONS`.
         about: the parts of the tables that it depends on: ``call:NAME`` is a row, or a call that is none.
         aim: whether it says that something always holds, or that it can happen.
-        small: where a countermodel is searched for; None to take the solver's own.
+        small: where a solver searches for a countermodel; None if it does not.
+        search: finds a countermodel without a solver.
     """
 
     name: str
@@ -133,6 +134,7 @@ class Obligation:
     about: frozenset[str] = frozenset()
     aim: Aim = Aim.VALID
     small: Scope | None = None
+    search: Callable[[], Replay | None] = lambda: None
 
 
 ASSUMPTIONS: Final[dict[str, str]] = {
@@ -164,6 +166,13 @@ ASSUMPTIONS: Final[dict[str, str]] = {
         "The backend does what its protocol says; every changing call is recorded, with each end that it can have, "
         "and tests/proofs/test_binding.py holds the recordings to the protocol."
     ),
-    "finite": "Sets, maps and sequences are finite; no formula needs it, so a proof holds for infinite ones, too.",
+    "callers": (
+        "A run is changed by the commits of the table alone, and callers see to what no wrapper compares (below); "
+        "workflows by turns and on real backends hold our drivers to it."
+    ),
+    "finite": (
+        "Sets, maps and sequences are finite, and a counter of 32 bits has a number for all that it counts: a run "
+        "has fewer than 2**32 steps, nodes and loops.  Only what counts needs it."
+    ),
 }
 """What proofs take for granted and why one may; a family of obligations may add its own."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import attrs
 
+from mobstore.model.callers.commits import COMMITS, Commit
 from mobstore.model.machines import AUTHORITY, FRAME, LOOP, RUN, Machine
 from mobstore.model.wrappers import ROWS, Row
 from mobstore.properties.proofs.obligation import Obligation
@@ -24,6 +25,7 @@ class Subject:
     rows: tuple[Row, ...] = ROWS
     machines: tuple[Machine[Any], ...] = (RUN, FRAME, LOOP, AUTHORITY)
     source: str | None = None
+    commits: tuple[Commit, ...] = tuple(COMMITS.values())
 
 
 SUBJECT: Final = Subject()
@@ -32,6 +34,7 @@ SUBJECT: Final = Subject()
 FAMILIES: Final = (
     "mobstore.properties.proofs.calls",
     "mobstore.properties.proofs.machines",
+    "mobstore.properties.proofs.compositions",
     "mobstore.properties.protocols.simulation",
 )
 """Modules; each has ``obligations(subject)``."""

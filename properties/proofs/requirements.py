@@ -13,6 +13,7 @@ import attrs
 
 from mobstore.model.machines import AUTHORITY, FRAME, LOOP, RUN, Machine, Transition
 from mobstore.model.machines import terms as t
+from mobstore.model.machines.frame import is_open
 from mobstore.model.machines.machine import INPUT, STATE
 from mobstore.model.machines.sorts import MapOf, Natural, Record, SequenceOf, SetOf
 from mobstore.model.values import (
@@ -249,13 +250,13 @@ def _node_output(moment: Moment) -> t.Term | None:
     return t.member(node, moment.s.node_status) & t.member(node, held) & t.at(held, node)
 
 
-@_requires(FRAME, "what-is-admitted-runs", "A node that is admitted runs, and its kind is known.")
+@_requires(FRAME, "what-is-admitted-runs", "A node that is admitted was open, runs, and its kind is known.")
 def _admitted(moment: Moment) -> t.Term | None:
     if moment.transition.id != "AdmitNextReadyNode":
         return None
     node = moment.after.last_admitted_node
     runs = t.at(moment.after.node_status, node, NodeStatus.PENDING).eq(NodeStatus.RUNNING)
-    return t.member(node, moment.s.node_kind) & runs
+    return t.member(node, moment.s.node_kind) & is_open(moment.s.node_status, node) & runs
 
 
 @_requires(FRAME, "a-frame-is-sealed-as-told", "A frame that is sealed has the end that the input says.")

@@ -38,6 +38,10 @@ _BLANK_FRAME: Final = "a frame that was not started has no nodes, and the next g
 _ALL_ENDED: Final = "in a sealed frame every node has ended, and the next guard refuses"
 _READY_ALREADY: Final = "what is found out anew is as it was: the invariants say so of every running frame"
 
+_ENDS: Final = ("CompleteNode", "FailNode", "SkipNode", "CancelNode")
+_RUNS_NOT: Final = "a node without a status does not run, and the next guard refuses"
+_NO_MORE_READY: Final = "an end that completes nothing makes no node ready, and what is ready stays so"
+
 EQUIVALENT: Final[dict[str, str]] = {
     **{
         f"frame/Start{scope}Frame/status {what}": _ALL_OPEN
@@ -49,6 +53,18 @@ EQUIVALENT: Final[dict[str, str]] = {
     **{f"frame/{input}/from Absent, too": _BLANK_FRAME for input in ("AdmitNextReadyNode", "RecordNodeOutput")},
     **{f"frame/AdmitNextReadyNode/from {phase}, too": _ALL_ENDED for phase in ("Completed", "Failed", "Canceled")},
     **{f"frame/AdmitNextReadyNode/status never chosen {place}": _READY_ALREADY for place in (2, 4, 6)},
+    **{f"frame/{input}/from Absent, too": _BLANK_FRAME for input in _ENDS},
+    **{
+        f"frame/{input}/from {phase}, too": _ALL_ENDED
+        for input in _ENDS
+        for phase in ("Completed", "Failed", "Canceled")
+    },
+    **{f"frame/{input}/guard dropped: the node has a status": _RUNS_NOT for input in _ENDS},
+    **{
+        f"frame/{input}/{what}": _NO_MORE_READY
+        for input in _ENDS[1:]
+        for what in ("update dropped: ready_queue", "status never chosen 2")
+    },
     **{f"run/{step}/from Absent, too": _NO_STEPS for step in _STEPS},
     **{
         f"run/Pump{kind}Scheduler/from {phase}, too": _NOTHING_WAITS

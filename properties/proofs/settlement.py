@@ -103,7 +103,7 @@ def settle(obligation: Obligation, limit: float = DEFAULT_LIMIT, export: Path | 
     if result.verdict is Verdict.HOLDS or obligation.aim is Aim.POSSIBLE:
         return result
     countermodel = countermodel_of(obligation, limit)
-    detail = "" if countermodel is not None else "no countermodel was found in a small universe"
+    detail = "" if countermodel is not None else "no case was found that shows it"
     return attrs.evolve(result, countermodel=countermodel, detail=detail)
 
 
@@ -117,7 +117,7 @@ def _written(path: Path, text: str) -> str:
 def countermodel_of(obligation: Obligation, limit: float = DEFAULT_LIMIT) -> Replay | None:
     """Return a case, in the obligation's small universe, in which it does not hold; None where none is found."""
     if obligation.small is None:
-        return None
+        return obligation.search()
     question, assertions = question_of(obligation, obligation.small)
     if question.replay is None:
         return None

@@ -72,7 +72,9 @@ def _suspects(protocol: Protocol) -> Iterator[Obligation]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``mobstore protocols``."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="protocols, right or wrong (default: all)")
-    parser.add_argument("--mutants", action="store_true", help="leave out one thing after the other (a minute)")
+    parser.add_argument(
+        "--mutants", action="store_true", help="leave out one thing after the other (two to three minutes)"
+    )
     parser.add_argument("--backends", action="store_true", help="hold what backends really do to their protocols")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 

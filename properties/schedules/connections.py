@@ -29,6 +29,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from mobstore.backends.sqlite._cells import PLACES, Column, Part
+from mobstore.backends.sqlite._checks import FUNCTION
 from mobstore.model import Cell
 from mobstore.properties.schedules.footprint import COMMITTED, LOCK, Footprint
 from mobstore.properties.schedules.scheduler import Scheduler
@@ -131,7 +132,8 @@ class _Connection(sqlite3.Connection):
         """Return what a statement that was just compiled for the first time reads and writes."""
         reads, writes, tables = set(), set(), set()
         for action, table, column in self._told:
-            if table is None or table.startswith("sqlite_"):
+            # What is in the checks follows from the other tables, beside which alone it is read and written.
+            if table is None or table.startswith("sqlite_") or table == _CHECKS:
                 continue
             if action == _READ:
                 reads.add(_object(table, column or ""))
@@ -249,6 +251,8 @@ def _word(sql: str, place: int) -> str:
     return words[place].upper() if len(words) > place else ""
 
 
+_CHECKS: Final = "checks"
+
 Rows: TypeAlias = Mapping[str, Sequence[tuple[Any, ...]]]
 """What a file holds, table by table."""
 
@@ -260,6 +264,8 @@ class Restorer:
         self._control = control
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA synchronous = OFF")
+        # The checks are put back as they were, whatever the triggers make of the rows that are put back.
+        self._connection.create_function(FUNCTION, -1, lambda *_: 0, deterministic=True)
         control.by_log = self._connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         names = self._connection.execute(
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
@@ -289,14 +295,15 @@ class Restorer:
         """Put back what was written since."""
         self._control.settle()
         if self._control.written:
-            self.put({table: self._held[table] for table in self._control.written})
+            written = (*self._control.written, *self._held.keys() & {_CHECKS})
+            self.put({table: self._held[table] for table in written})
             self._control.written.clear()
 
     def put(self, rows: Rows) -> None:
         """Let these tables hold just these rows."""
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
-        for table, held in rows.items():
+        for table, held in sorted(rows.items(), key=lambda item: item[0] == _CHECKS):
             execute(f"DELETE FROM {table}")  # noqa: S608 - a name of the schema
             self._connection.executemany(self._inserts[table], held)
         execute("COMMIT")

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Self
 
 from mobstore.backends._base import Clock
 from mobstore.backends._stores import Stores
@@ -22,9 +22,7 @@ from mobstore.model import Operation
 from mobstore.properties.schedules.connections import Control, Effect, Restorer, Rows, shown
 from mobstore.properties.schedules.footprint import Footprint
 from mobstore.properties.schedules.scheduler import Scheduler, Turn
-from mobstore.properties.subject import ManualClock, call_port, outcome_of
-
-_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - directories below it are made by `mkdtemp`
+from mobstore.properties.subject import IN_MEMORY, ManualClock, call_port, outcome_of
 
 
 class System(abc.ABC):
@@ -107,7 +105,7 @@ class SqliteSystem(System):
         self._restorer.remember()
 
     def _open(self) -> Restorer:
-        self._directory = Path(tempfile.mkdtemp(prefix="mobstore-", dir=_fast_directory()))
+        self._directory = Path(tempfile.mkdtemp(prefix="mobstore-", dir=IN_MEMORY))
         path = self._directory / "stores.db"
         with_turns = Shared(lambda: Turn(self.scheduler, "the turn to write", reentrant=True))
         clock, clients = ManualClock(), self.scheduler.clients
@@ -149,11 +147,6 @@ class SqliteSystem(System):
             self.handles.pop().close()
         if self._directory is not None:
             shutil.rmtree(self._directory)
-
-
-def _fast_directory() -> Path | None:
-    """Where files cost least: every execution writes to real files, and none has to survive."""
-    return _SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None
 
 
 class SteppedStore(Store):

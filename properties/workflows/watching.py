@@ -2,7 +2,7 @@
 
 After each call the new records of the authority log are taken again by the machines; they must lead to exactly
 what is stored.  Every state on the way must keep the invariants of its machine, every step those of two states,
-and the run those of a whole run, and the rules of `RULES`, which only our own callers keep.
+and the run those of a whole run with their companions, and the rules of `RULES`, which only our own callers keep.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from mobstore.model.values import (
     StepStatus,
 )
 from mobstore.model.wrappers import Cell
+from mobstore.properties.companions import COMPANIONS
 from mobstore.properties.invariants import Invariant, Scope, of_scope
 from mobstore.properties.workflows.coverage import Coverage
 
@@ -38,7 +39,7 @@ _OF_MACHINE: Final[Mapping[Cell, str]] = {Cell.FLOW_STATE: "RUN", Cell.FRAME: "F
 
 _STATE: Final = {cell: of_scope(Scope[name]) for cell, name in _OF_MACHINE.items()}
 _STEP: Final = {cell: of_scope(Scope[f"{name}_STEP"]) for cell, name in _OF_MACHINE.items()}
-_RUN: Final = of_scope(Scope.COMPOSITION)
+_RUN: Final = (*of_scope(Scope.COMPOSITION), *COMPANIONS)
 
 
 class Violation(AssertionError):
@@ -47,7 +48,7 @@ class Violation(AssertionError):
 
 @attrs.frozen
 class Rule:
-    """What our callers keep, beyond what every caller must."""
+    """What our callers keep, beyond what every caller must and what the companions of the invariants say."""
 
     name: str
     sentence: str
@@ -68,27 +69,6 @@ def _steps_in(state: FlowFrameState, status: NodeStatus) -> Iterator[str]:
 
 def _is_unreleased(state: FlowFrameState, node: str) -> bool:
     return not state.output_recorded[node]
-
-
-def _slots_are_exact(run: MobRun, _state: State) -> bool:
-    taken = sum(
-        sum(1 for _ in _steps_in(state, NodeStatus.RUNNING))
-        + sum(_is_unreleased(state, node) for node in _steps_in(state, NodeStatus.COMPLETED))
-        for state in _frames(run)
-    )
-    return run.flow_state.active_node_count == taken
-
-
-def _one_node_a_branch(run: MobRun, _state: State) -> bool:
-    for state in _frames(run):
-        done = [
-            branch
-            for node, branch in state.node_branches.items()
-            if branch is not None and state.node_status[node] is NodeStatus.COMPLETED
-        ]
-        if len(done) != len(set(done)):
-            return False
-    return True
 
 
 def _outputs_of(run: MobRun, state: FlowFrameState) -> Mapping[str, Any]:
@@ -126,8 +106,6 @@ def _one_terminal_event(run: MobRun, state: State) -> bool:
 
 
 RULES: Final = (
-    Rule("slots-are-exact", "a slot for each step that runs, or whose output is not noted", _slots_are_exact),
-    Rule("one-node-a-branch", "of the nodes of a branch at most one completed", _one_node_a_branch),
     Rule(
         "outputs-are-those-of-completed-nodes",
         "exactly the completed steps of a frame have an output",
@@ -138,7 +116,7 @@ RULES: Final = (
     Rule("one-failure-a-step", "one line of the failure ledger a step", _one_failure_a_step, unless_suspected=True),
     Rule("one-terminal-event", "at most one terminal event, of the kind of the status", _one_terminal_event),
 )
-"""What our callers keep; `invariants` has what every caller must."""
+"""What our callers keep, besides `COMPANIONS`; `invariants` has what every caller must."""
 
 
 class Watch:

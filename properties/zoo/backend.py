@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import enum
-import os
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,16 +18,13 @@ from mobstore.backends.sqlite import Handler as SqliteHandler
 from mobstore.backends.sqlite import SqliteEngine
 from mobstore.model import Internal, MobStoreError, Operation
 from mobstore.model.step import HANDLERS, Handler
-from mobstore.properties.subject import Factory
+from mobstore.properties.subject import IN_MEMORY, Factory, removed
 
 Handlers: TypeAlias = Mapping[type[Operation[Any]], Handler]
 SqliteHandlers: TypeAlias = Mapping[type[Operation[Any]], SqliteHandler]
 
 BUSY_TIMEOUT: Final = 0.2
 """How many seconds a broken backend on SQLite waits for its turn: some of them leave a lock behind."""
-
-_IN_MEMORY: Final = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - for a new directory
-"""Where files are put that need not outlive the machine, so that no disk is waited for."""
 
 
 class Kind(enum.StrEnum):
@@ -92,7 +87,7 @@ class BrokenOnSqlite:
     def open(self, clock: Clock) -> Stores:
         """Return a handle with connections of its own."""
         if self._scratch is None:
-            self._scratch = Path(tempfile.mkdtemp(prefix="mobstore-zoo-", dir=_IN_MEMORY))
+            self._scratch = Path(tempfile.mkdtemp(prefix="mobstore-zoo-", dir=IN_MEMORY))
         stores = Stores(self._engine(self._scratch / "stores.db", clock=clock, busy_timeout=BUSY_TIMEOUT))
         self._open.append(stores)
         return stores
@@ -102,7 +97,7 @@ class BrokenOnSqlite:
         while self._open:
             self._open.pop().close()
         if self._scratch is not None:
-            shutil.rmtree(self._scratch)
+            removed(self._scratch)
             self._scratch = None
 
 

@@ -6,6 +6,7 @@ scenario opens a file, changes it behind the backend's back, and says what must 
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sqlite3
 import tempfile
@@ -20,6 +21,8 @@ import attrs
 from mobstore.backends._stores import Stores
 from mobstore.backends.sqlite import HANDLERS, SqliteEngine
 from mobstore.backends.sqlite import _documents as documents
+from mobstore.backends.sqlite._checks import FUNCTION, install
+from mobstore.backends.sqlite._codec import decode
 from mobstore.backends.sqlite._files import Opener
 from mobstore.backends.sqlite._session import Session
 from mobstore.model import Document, MobStoreError, ReadFailed
@@ -55,10 +58,10 @@ def newer(path: Path, opened: Open) -> None:
     """A file of a newer version is refused, and stays as it is"""
     opened(path).close()
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 1000")
     expect(refusal(lambda: opened(path)), "ReadFailed")
     with closing(sqlite3.connect(path)) as connection:
-        expect(connection.execute("PRAGMA user_version").fetchone()[0], 2)
+        expect(connection.execute("PRAGMA user_version").fetchone()[0], 1000)
 
 
 def corrupt(path: Path, opened: Open) -> None:
@@ -68,7 +71,22 @@ def corrupt(path: Path, opened: Open) -> None:
     stores.specs.put_spec("b", TWO)
     stores.close()
     with closing(sqlite3.connect(path)) as connection, connection:
+        install(connection)
         connection.execute("UPDATE specs SET definition = '{' WHERE mob_id = 'a'")
+    stores = opened(path)
+    expect(refusal(lambda: stores.specs.get_spec("a")), "ReadFailed")
+    expect(stores.specs.get_spec("b"), (TWO, 1))
+
+
+def altered(path: Path, opened: Open) -> None:
+    """A row that is not what was written is told, and keeps no other from being read"""
+    stores = opened(path)
+    stores.specs.put_spec("a", ONE)
+    stores.specs.put_spec("b", TWO)
+    stores.close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.create_function(FUNCTION, -1, lambda *_: 0, deterministic=True)
+        connection.execute("UPDATE specs SET definition = '{}' WHERE mob_id = 'a'")
     stores = opened(path)
     expect(refusal(lambda: stores.specs.get_spec("a")), "ReadFailed")
     expect(stores.specs.get_spec("b"), (TWO, 1))
@@ -80,7 +98,7 @@ def private(path: Path, opened: Open) -> None:
     expect(path.stat().st_mode & 0o077, 0)
 
 
-SCENARIOS: Final = (deleted, written_after_deletion, newer, corrupt, private)
+SCENARIOS: Final = (deleted, written_after_deletion, newer, corrupt, altered, private)
 """What is tried, in this order."""
 
 
@@ -161,6 +179,21 @@ def _all_at_once(session: Session, operation: ops.GetSpec) -> Any:
     return {mob_id: documents.get_spec(session, ops.GetSpec(mob_id)) for mob_id in mobs}.get(operation.mob_id)
 
 
+def _not_compared(session: Session, operation: ops.GetSpec) -> Any:
+    row = session.row("SELECT definition, revision FROM specs WHERE mob_id = ?", (operation.mob_id,))
+    return None if row is None else (decode(Document, row[0], session.shown, "a spec"), row[1])
+
+
+class _SumsOfNothing(sqlite3.Connection):
+    def create_function(self, name: str, narg: int, func: Any, /, *, deterministic: bool = False) -> None:
+        del func
+        super().create_function(name, narg, lambda *_: 0, deterministic=deterministic)
+
+
+def _sums_of_nothing(path: Path) -> SqliteEngine:
+    return SqliteEngine(path, connect=functools.partial(sqlite3.connect, factory=_SumsOfNothing))
+
+
 def _reading_specs(body: Callable[[Session, Any], Any]) -> Callable[[Path], SqliteEngine]:
     handlers = {**HANDLERS, ops.GetSpec: (Session.read, body)}
     return lambda path: SqliteEngine(path, handlers=handlers)
@@ -173,5 +206,7 @@ BROKEN: Final[dict[str, tuple[str, Callable[[Path], Any]]]] = {
     "file-for-everyone": ("everyone may read the file, which holds keys", _ForEveryone),
     "corrupt-row-is-nothing": ("a row that cannot be read counts as absent", _reading_specs(_nothing_there)),
     "corrupt-row-blocks-all": ("a row that cannot be read blocks every other", _reading_specs(_all_at_once)),
+    "check-not-compared": ("a row is answered that does not agree with its check", _reading_specs(_not_compared)),
+    "sums-of-nothing": ("what the rows are compared with says nothing of them", _sums_of_nothing),
 }
 """The broken engines by name, with their mistakes."""

@@ -154,7 +154,7 @@ NodeCountWithinMaximum == LET s == State IN ((~(0 < s.max_active_nodes)) \/ (~(s
 FrameCountWithinMaximum == LET s == State IN ((~(0 < s.max_active_frames)) \/ (~(s.max_active_frames < s.active_frame_count)))
 
 \* As many failures were counted as steps failed.
-FailuresAreCounted == LET s == State IN ((~((0 < s.failure_count) \/ (\E step \in DOMAIN s.step_status : (Get(s.step_status, step, <<>>) = <<"Failed">>)))) \/ (s.failure_count = SumOf([item \in DOMAIN s.step_status |-> (IF (Get(s.step_status, item, <<>>) = <<"Failed">>) THEN 1 ELSE 0)], DOMAIN s.step_status)))
+FailuresAreCounted == LET s == State IN ((~((0 < s.failure_count) \/ (0 < SumOf([item \in DOMAIN s.step_status |-> (IF (Get(s.step_status, item, <<>>) = <<"Failed">>) THEN 1 ELSE 0)], DOMAIN s.step_status)))) \/ (s.failure_count = SumOf([item \in DOMAIN s.step_status |-> (IF (Get(s.step_status, item, <<>>) = <<"Failed">>) THEN 1 ELSE 0)], DOMAIN s.step_status)))
 
 \* The number of failures rises by one when a step fails, and not otherwise; one step fails at a time.
 EveryFailureIsCountedHolds(before, after) == ((~((\E step \in DOMAIN after.step_status : ((Get(after.step_status, step, <<>>) = <<"Failed">>) /\ (~(Get(before.step_status, step, <<>>) = <<"Failed">>)))) \/ (~(before.failure_count = after.failure_count)))) \/ ((after.failure_count = Plus(before.failure_count, 1, 2147483647)) /\ (\E step \in DOMAIN after.step_status : ((Get(after.step_status, step, <<>>) = <<"Failed">>) /\ (\A other \in DOMAIN after.step_status : ((other = step) \/ (Get(after.step_status, other, <<>>) = Get(before.step_status, other, <<>>))))))))

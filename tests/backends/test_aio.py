@@ -252,3 +252,42 @@ def test_the_face_of_the_process_that_forked_this_one_is_refused(tmp_path):
     assert runner.run(face.specs.put_spec("mob", {})) == 2
     runner.run(face.close())
     runner.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.parametrize("waits", [False, True], ids=["idle", "amid a drain"])
+def test_a_subscription_of_the_process_that_forked_this_one_is_refused(tmp_path, waits):
+    """Its thread did not come along, and nobody would drain; the parent's goes on."""
+    face = aio.AsyncStores(sqlite.open(tmp_path / "stores.db"))
+
+    async def iterated(subscription):
+        return [event async for event in subscription]
+
+    async def refused(subscription):
+        for what in (subscription.drain(1), iterated(subscription)):
+            with pytest.raises(Internal, match="belongs to the process that forked this one"):
+                await asyncio.wait_for(what, 10)
+        subscription.close()
+
+    async def fork_and_drain():
+        subscription = face.events.subscribe()
+        waiting = asyncio.ensure_future(subscription.drain(30)) if waits else None
+        await asyncio.sleep(0.05)
+        child = os.fork()
+        if not child:
+            code = 1
+            try:
+                asyncio._set_running_loop(None)
+                with asyncio.Runner() as other:
+                    other.run(refused(subscription))
+                code = 0
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        await face.events.append(NewMobEvent("mob", {"type": "mob_reset"}))
+        delivery = await (waiting or subscription.drain(10))
+        assert len(delivery.events) == 1
+        subscription.close()
+        await face.close()
+
+    asyncio.run(fork_and_drain())

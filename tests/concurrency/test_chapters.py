@@ -1,79 +1,17 @@
 """The chapters of calls at once reject what has a race, and take part in ``mobstore check``."""
 
-import time
-
 import pytest
 
 from mobstore.backends._stores import Stores
 from mobstore.backends.capabilities import Capabilities
 from mobstore.backends.memory import MemoryEngine
-from mobstore.backends.sqlite import HANDLERS, SqliteEngine
-from mobstore.backends.sqlite._session import Session
 from mobstore.properties import cli
 from mobstore.properties.chapter import Context, Verdict
 from mobstore.properties.concurrency import chapters
 from mobstore.properties.refinement import PROFILES, Profile
-from mobstore.properties.schedules import RACES
-from mobstore.properties.subject import MemoryFactory, SqliteFactory
+from mobstore.properties.subject import MemoryFactory
 
 CHAPTERS = {chapter.name: chapter for chapter in chapters.CHAPTERS}
-
-
-class Blinking(MemoryEngine):
-    """A change takes the state away for a moment; reads go beside it."""
-
-    blocks = True
-
-    def execute(self, operation):
-        store, _ = self._calls[type(operation)]
-        if operation.reads:
-            return super().execute(operation)
-        held = store.state
-        store.state = type(held)()
-        time.sleep(0.001)
-        store.state = held
-        return super().execute(operation)
-
-
-class BlinkingFactory(MemoryFactory):
-    def open(self, clock):
-        self._stores = self._stores or Stores(Blinking(clock))
-        return self._stores
-
-
-class Untransacted(SqliteFactory):
-    """Every statement is a transaction of its own."""
-
-    def connect(self, path, clock):
-        handlers = {kind: (Session.read, body) for kind, (_, body) in HANDLERS.items()}
-        return Stores(SqliteEngine(path, clock=clock, handlers=handlers))
-
-
-BROKEN_TWINS = {
-    "branches-threads": RACES["lost-update"],
-    "branches-handles": RACES["event-out-of-order"],
-    "branches-tasks": BlinkingFactory,
-    "branches-processes": Untransacted,
-    "stress-threads": RACES["double-winner"],
-    "stress-handles": Untransacted,
-    "stress-tasks": RACES["torn-write"],
-    "stress-processes": RACES["double-winner"],
-}
-
-
-@pytest.mark.parametrize("name", BROKEN_TWINS)
-def test_every_chapter_rejects_its_broken_twin(name, monkeypatch):
-    monkeypatch.setattr("mobstore.properties.concurrency.branches._SHRINKING", 1.0)
-    profile = Profile("test", 100 if name.startswith("branches") else 30, 30)
-    runs = (CHAPTERS[name].run(Context(BROKEN_TWINS[name], name, "X()", profile, seed)) for seed in range(10))
-    failed = next(result for result in runs if result.verdict is Verdict.FAILED)
-    assert failed.detail.startswith("not linearizable")
-    assert failed.length > 0
-    assert "-> " in failed.counterexample
-
-
-def test_every_chapter_has_a_broken_twin():
-    assert set(BROKEN_TWINS) == set(CHAPTERS)
 
 
 @pytest.mark.parametrize("name", ["branches-processes", "stress-processes"])

@@ -1,24 +1,30 @@
 """On a simulated disk nothing that was answered is lost, and every broken store is found out."""
 
+import itertools
 import json
 import sqlite3
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 
 import attrs
 import pytest
 
-from mobstore.backends.sqlite import REQUIRED_SETTINGS
+from mobstore.backends.sqlite import REQUIRED_SETTINGS, SqliteEngine
+from mobstore.model import ReadFailed, WriteFailed
 from mobstore.properties import cli, durability
 from mobstore.properties.faults import kills, vfs
-from mobstore.properties.faults.broken import BROKEN, CAREFUL
+from mobstore.properties.faults.broken import BROKEN, CAREFUL, EVERY_BROKEN
 from mobstore.properties.faults.certificate import SYNCHRONOUS, Certificate, examine, examine_lied_to
+from mobstore.properties.faults.damage import SPOILS, Damage
+from mobstore.properties.faults.disk import Disk
 from mobstore.properties.faults.failures import fail_calls
-from mobstore.properties.faults.power import CHANGING, LEVELS, cut_calls, sqlite_storages
+from mobstore.properties.faults.power import CHANGING, LEVELS, Tally, cut_calls, sqlite_storages
 
 QUICK = LEVELS["quick"]
 SMALL = attrs.evolve(QUICK, name="small", drawn=0)
 PAGE = durability.PAGE.read_text("utf-8")
+TRIED = durability.PAGE.with_name("faults.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -103,6 +109,43 @@ def test_a_loss_tells_its_story():
         assert line in story
 
 
+def test_a_connection_may_be_closed_after_its_disk_is_gone():
+    """It finds nothing to write to, and no defect is kept for another disk."""
+    disk = Disk()
+    with vfs.mounted(disk) as uri:
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE t (x)")
+    with suppress(sqlite3.OperationalError):
+        connection.execute("INSERT INTO t VALUES (1)")
+    connection.close()
+    vfs.raise_defects()
+    with pytest.raises(sqlite3.OperationalError, match=r"unable to open|disk I/O error"):
+        sqlite3.connect(uri, uri=True).execute("SELECT 1 FROM t")
+    vfs.raise_defects()
+
+
+class Sulking(SqliteEngine):
+    """Never gets over a disk that was read-only once."""
+
+    def perform(self, perform, body, argument, error_kind):
+        return self._use(self._session(error_kind), perform, body, argument)
+
+    def execute(self, operation):
+        try:
+            return super().execute(operation)
+        except sqlite3.Error as error:
+            raise (ReadFailed if operation.reads else WriteFailed)(str(error)) from None
+
+
+def test_a_store_that_stays_read_only_is_found_out(monkeypatch):
+    """A connection that was made while the disk was read-only can never write, and has to be given up."""
+    monkeypatch.setattr("mobstore.properties.faults.storage.SqliteEngine", Sulking)
+    found = fail_calls(sqlite_storages()[0], attrs.evolve(QUICK, faults=10_000), 1)
+    wrong = [harm for each in itertools.islice(found, 2) for harm in each.harms]
+    assert any("read-only, the connection new, beside" in harm.where for harm in wrong)
+
+
 def test_a_careful_store_of_another_kind_passes():
     assert not [loss for tally in cut_calls(CAREFUL, QUICK, 1) for loss in tally.losses]
 
@@ -148,7 +191,7 @@ def test_the_command_reports_what_it_tried(monkeypatch, capsys):
     """In JSON with the numbers of each call, in processes of its own."""
     kept, lied_to = (partial(durability._kept, "wal", "FULL", QUICK, 3), partial(durability._lied_to, QUICK, 3))
     power, overlap = (partial(what, 0, QUICK, 3) for what in (durability._power, durability._overlap))
-    parts = (kept, lied_to, power, partial(overlap, 0), partial(durability._damage, 3))
+    parts = (kept, lied_to, power, partial(overlap, 0), partial(durability._damage, QUICK, 3))
     code, out = reported(capsys, monkeypatch, *parts, arguments=["--json", "--jobs", "2"])
     told = json.loads(out)
     assert code == 0
@@ -158,7 +201,7 @@ def test_the_command_reports_what_it_tried(monkeypatch, capsys):
     assert calls.keys() >= {"cas_grant_node_slot", "append"}
     assert calls["append"]["images"] > 20
     assert sum(call["schedules"] for call in calls.values()) > told["schedules"]["count"] == QUICK.schedules
-    assert [each["name"] for each in told["damage"]] == ["zeros", "ones", "noise", "another page"]
+    assert [each["name"] for each in told["damage"]] == [*SPOILS]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +209,7 @@ def test_the_command_reports_what_it_tried(monkeypatch, capsys):
     [
         (lambda: durability.Exposed("sync-forgotten", "a mistake", ""), "a mistake, and nothing gave it away"),
         (lambda: cut_calls(BROKEN["write-behind"].storage, QUICK, 1), "$.ok: {"),
-        (lambda: kills.Kills(1, 2, 3, ("half a batch is there",)), "half a batch is there"),
+        (lambda: kills.Kills(1, 1, 2, 3, ("half a batch is there",)), "half a batch is there"),
         (lambda: durability.LiedTo(kept()), "was not told from one that does not"),
     ],
 )
@@ -183,6 +226,35 @@ def test_the_command_fails_when_the_backend_s_settings_are_not_safe(monkeypatch,
     code, out = reported(capsys, monkeypatch, unsafe, lied_to, arguments=["--jobs", "1"])
     assert code == 1
     assert "the settings that the SQLite backend insists on did not keep everything" in out
+
+
+def test_the_command_cannot_tell_when_the_time_was_too_short(monkeypatch, capsys):
+    """With 2: what was not tried is no pass, and no harm."""
+    late = lambda: kills.Kills(30, 4, 2, 3, ())  # noqa: E731
+    code, out = reported(capsys, monkeypatch, kept, lied_to, late, arguments=["--jobs", "1"])
+    assert code == 2
+    assert "could not tell: 4 of 30 processes were killed in the time that there was" in out
+
+
+def test_what_was_tried_of_each_call_is_a_page(monkeypatch, capsys, tmp_path):
+    """With the crash point that gave each broken store away; the published one says how it was made."""
+    place = tmp_path / "page.md"
+    tallies = [Tally("append", images=1_234, recoveries=56)]
+    schedule = durability.Overlap((Tally("handles", ("append", "poll"), images=9),))
+    broken = durability.Exposed("write-behind", "answers | forgets", "append, cut after write (1 of 2)")
+    damage = [Damage("one bit", 4, 1, 30, 84)]
+    parts = (kept, lied_to, lambda: tallies, lambda: schedule, lambda: broken, lambda: damage)
+    reported(capsys, monkeypatch, *parts, arguments=["--jobs", "1", "--page", str(place)])
+    lines = place.read_text("utf-8").splitlines()
+    assert "| append | 1,234 | 56 | 1 | 0 | 0 | 0 |" in lines
+    assert "| poll | 0 | 0 | 1 | 0 | 0 | 0 |" in lines
+    assert "| one bit | 4 | 1 | 30 | 84 | 0 |" in lines
+    assert "| write-behind | answers \\| forgets | append, cut after write (1 of 2) |" in lines
+    assert TRIED.startswith("\n".join(lines[:8]))
+    assert "\n0 lost, torn or harmed.\n" in TRIED
+    assert all(f"| {call.call} |" in TRIED for call in CHANGING)
+    assert all(f"| {name} |" in TRIED for name in (*SPOILS, *EVERY_BROKEN))
+    assert "NOTHING" not in TRIED
 
 
 def test_the_report_is_for_people(monkeypatch, capsys):

@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 
+from mobstore.backends.sqlite._checks import install
 from mobstore.properties.faults.disk import Disk
 from mobstore.properties.faults.power import LEVELS, cut_calls
 from mobstore.properties.faults.vfs import mounted
@@ -32,5 +33,6 @@ def test_a_log_that_lacks_an_input_is_found_out():
     ):
         spoiled = Disk(disk.image())
         with mounted(spoiled) as uri, closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+            install(connection)
             connection.execute(sql)
         assert "authority log" in AUDITED.damage(spoiled)

@@ -374,10 +374,38 @@ def test_an_unbounded_term_is_proved_to_be_its_value(function):
         assert decide(translation, claim)[0] != z3.unsat, arguments
 
 
-@pytest.mark.parametrize("function", COUNTING, ids=lambda function: function.name)
-def test_what_counts_needs_a_bound(function):
+@pytest.mark.parametrize("term", [t.Size(MEMBERS), t.count(ITEMS, is_member)])
+def test_sizes_of_sets_and_sums_over_sequences_need_a_bound(term):
+    translation = Translation()
+    names = {each.name: translation.fresh(each.name, each.sort) for each in VARIABLES}
     with pytest.raises(Unbounded):
-        claims(Translation(), function, draw(function, random.Random(1)))
+        translation.translate(term, names)
+
+
+def above(key):
+    return t.if_(t.at(NUMBERS, key) > 2, t.at(NUMBERS, key), 0)
+
+
+SUM = Function("above", (NUMBERS,), t.total(NUMBERS, above))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_sums_without_a_bound_are_told_apart_by_a_key_that_was_named(named):
+    """What is known of them is true; it tells by how much they differ, but not where no key was named."""
+    rng = random.Random(3)
+    for _ in range(20):
+        before, key = (
+            FrozenMap({each: rng.randrange(6) for each in rng.sample(["a", "b", "c"], 2)}),
+            rng.choice("abc"),
+        )
+        both, translation = (before, before.set(key, rng.randrange(6))), Translation()
+        of = [translation.translate(SUM.body, {"numbers": translation.value(each, NUMBERS.sort)}) for each in both]
+        if named:
+            translation.name(translation.value(key, NUMBERS.sort.key), "numbers")
+        first, second = (SUM(each) for each in both)
+        assert decide(translation, of[0] == first, of[1] == second)[0] == z3.sat
+        told = decide(translation, neg(of[1] - of[0] == second - first))[0]
+        assert (told == z3.unsat) == (named or first == second)
 
 
 def claim_of(function, rng):

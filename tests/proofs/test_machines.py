@@ -38,16 +38,9 @@ def test_obligations_about_the_machines_hold(pattern):
         assert result.verdict is Verdict.HOLDS, (result.name, result.findings, str(result.countermodel))
 
 
-def test_only_what_counts_a_set_is_bounded():
-    """And has a companion that says without a bound what one transition adds."""
-    names = {each.name for each in INVARIANTS}
-    bounded = {
-        each.name.split("/")[1].partition(".")[2]
-        for each in machines.obligations(SUBJECT)
-        if each.aim is Aim.VALID and not each.scope.is_unbounded and each.name.startswith("inductive/")
-    }
-    assert bounded == set(machines.COUNTING)
-    assert set(machines.COUNTING.values()) <= names
+def test_nothing_that_holds_always_needs_a_bound():
+    """Only examples have one."""
+    assert all(each.scope.is_unbounded for each in machines.obligations(SUBJECT) if each.aim is Aim.VALID)
 
 
 def test_what_an_invariant_rests_on_is_proved_itself():
@@ -116,7 +109,7 @@ def test_guarding_proves_nothing_that_is_not_so():
     for obligation in machines.of_transition(broken, transition):
         if "nodes-move-on" in obligation.name:
             assert obligation.scope is UNBOUNDED
-            assert settle(obligation, limit=2).verdict is Verdict.REFUTED
+            assert settle(obligation, limit=30).verdict is Verdict.REFUTED
 
 
 def test_every_transition_but_the_refused_one_can_be_taken():

@@ -1,6 +1,8 @@
 """``mobstore prove``: verdicts, exit codes, and output that people and programs can read."""
 
 import json
+import shutil
+import subprocess
 
 import pytest
 import z3
@@ -175,3 +177,33 @@ def test_what_is_exported_stands_alone(tmp_path, capsys):
     text = (tmp_path / "call/create_run/answer.smt2").read_text("utf-8")
     assert solvers.ask_cvc5(text) is Answer.UNSAT
     assert "7 obligations: 7 hold" in capsys.readouterr().out
+
+
+def checked(directory, *solver):
+    """What the exported script says of the exported questions, and its exit code."""
+    done = subprocess.run(["sh", directory / "check.sh", *solver], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def exported(tmp_path):
+    assert cli.main(["prove", "--only", "call/create_run", "--jobs", "1", "--export", str(tmp_path)]) == 0
+    return tmp_path
+
+
+def test_any_program_can_be_asked_about_what_is_exported(exported, tmp_path):
+    """And what it answers otherwise than the file expects is told."""
+    solver = tmp_path / "solver"
+    solver.write_text("#!/bin/sh\nsed -n 's/^(set-info :status \\(.*\\))$/\\1/p' \"$1\"\n", "utf-8")
+    solver.chmod(0o755)
+    assert checked(exported, solver) == (0, "7 questions, 0 not answered as expected\n")
+    solver.write_text("#!/bin/sh\necho unsat\n", "utf-8")
+    code, said = checked(exported, solver)
+    assert code == 1
+    assert "./call/create_run/happens/success.smt2: unsat, not sat" in said
+    assert checked(exported, "no-such-solver") == (2, "there is no program no-such-solver\n")
+
+
+@pytest.mark.skipif(shutil.which("cvc5") is None, reason="there is no program cvc5")
+def test_the_program_cvc5_confirms_what_is_exported(exported):
+    assert checked(exported) == (0, "7 questions, 0 not answered as expected\n")

@@ -1,19 +1,14 @@
 """The command line: verdicts, exit codes, and output that people and programs can read."""
 
 import json
-import time
 
 import pytest
 
-from mobstore.model import operations as ops
-from mobstore.properties import chapters, cli, report
+from mobstore.properties import cli, report, subject
 from mobstore.properties.chapter import Context, Result, Verdict
 from mobstore.properties.chapters import CHAPTERS
-from mobstore.properties.concurrency import chapters as concurrency
-from mobstore.properties.faults.broken import BROKEN
-from mobstore.properties.refinement import PROFILES, Profile
+from mobstore.properties.refinement import Profile
 from mobstore.properties.subject import MemoryFactory, SqliteFactory, UnknownBackend, factory_of
-from mobstore.properties.zoo import ZOO
 
 SMALL = Profile("small", 10, 12)
 
@@ -52,142 +47,10 @@ class Spoiled(MemoryFactory):
         return stores
 
 
-class TwoStorages(MemoryFactory):
-    """Every handle has a storage of its own."""
-
-    def open(self, clock):
-        self._stores = None
-        return super().open(clock)
-
-
 def drop_on_reopen(stores):
     engine = stores.engine
     fresh = type(engine)()._calls
     stores.reopen = lambda: engine._calls.update(fresh)
-
-
-def deliver_twice(stores):
-    subscribe = stores.events._subscribe
-
-    def subscribe_twice():
-        subscription = subscribe()
-        drain = subscription.drain
-        subscription.drain = lambda timeout=0.0: _doubled(drain(timeout))
-        return subscription
-
-    stores.events._subscribe = subscribe_twice
-
-
-def _doubled(delivery):
-    return chapters.attrs.evolve(delivery, events=delivery.events * 2)
-
-
-def events_by_time(stores):
-    execute = stores.events._execute
-
-    def sorted_by_time(operation):
-        answer = execute(operation)
-        return (
-            tuple(sorted(answer, key=lambda event: event.timestamp)) if operation.call == "replay_all" else answer
-        )
-
-    stores.events._execute = sorted_by_time
-
-
-def check_then_act(stores):
-    """A compare-and-swap of two calls, with time between them."""
-    execute = stores.runs._execute
-
-    def torn(operation):
-        if operation.call != "cas_flow_state":
-            return execute(operation)
-        run = execute(ops.GetRun(operation.run_id))
-        time.sleep(0.002)
-        if run is None or run.flow_state != operation.expected:
-            return False
-        execute(ops.CasFlowState(operation.run_id, run.flow_state, operation.next))
-        return True
-
-    stores.runs._execute = torn
-
-
-def compare_with_nothing(stores):
-    """A compare-and-put that puts."""
-    execute = stores.metadata._execute
-
-    def put(operation):
-        if operation.call == "compare_and_put_supervisor_authority":
-            execute(ops.PutSupervisorAuthority(operation.mob_id, operation.record))
-            return True
-        return execute(operation)
-
-    stores.metadata._execute = put
-
-
-class AcceptsBadOutputs:
-    """A run store that answers whatever output it is given."""
-
-    def __init__(self, runs):
-        self._runs = runs
-
-    def __getattr__(self, name):
-        return (lambda *_, **__: None) if name == "put_step_output" else getattr(self._runs, name)
-
-
-def accept_bad_outputs(stores):
-    stores.runs = AcceptsBadOutputs(stores.runs)
-
-
-class Forgetful(MemoryFactory):
-    """A memory backend that says that it survives a crash."""
-
-    def crash(self):
-        self._stores = None
-
-    kill = crash
-
-
-class OnABadDisk(MemoryFactory):
-    """Puts a store on the simulated disk that writes behind."""
-
-    storages = (BROKEN["write-behind"].storage,)
-
-
-BROKEN_TWINS = {
-    "crashes": Forgetful,
-    "kills": Forgetful,
-    "power-cuts": OnABadDisk,
-    "smoke": ZOO["cas-frame-state-with-authority-authority-log-not-written"],
-    "rows": ZOO["cas-start-loop-loop-not-compared"],
-    "comparisons": ZOO["compare-inserts"],
-    "values": ZOO["integers-as-doubles"],
-    "cursors": ZOO["cursor-reused-after-prune"],
-    "awkward-ids": ZOO["names-ignore-case-and-blanks"],
-    "bad-input": lambda: Spoiled(accept_bad_outputs),
-    "recordings": ZOO["cursor-reused-after-prune"],
-    "handles": TwoStorages,
-    "subscriptions": lambda: Spoiled(deliver_twice),
-    "clock": lambda: Spoiled(events_by_time),
-    "rotation": lambda: Spoiled(compare_with_nothing),
-    "workflows": ZOO["cas-frame-state-with-authority-frame-not-written"],
-    "threads": lambda: Spoiled(check_then_act),
-    "secrets": ZOO["key-logged"],
-}
-
-ELSEWHERE = {"capabilities", "requests", *(chapter.name for chapter in concurrency.CHAPTERS)}
-CHECKED = [
-    chapter for chapter in CHAPTERS if not chapter.name.startswith("refines-") and chapter.name not in ELSEWHERE
-]
-"""The twins of the others are in test_refinement, test_capabilities, wire/test_program and tests/concurrency."""
-
-
-@pytest.mark.parametrize("chapter", CHECKED, ids=lambda chapter: chapter.name)
-def test_every_chapter_rejects_its_broken_twin(chapter):
-    """A check is believed as far as it has caught something."""
-    spoiled = BROKEN_TWINS[chapter.name]
-    runs = (chapter.run(Context(spoiled, "broken", "X()", PROFILES["ci"], seed)) for seed in range(3))
-    failed = next(result for result in runs if result.verdict is Verdict.FAILED)
-    assert "Error: " not in failed.detail, "the twin is broken in another way than it should be"
 
 
 def test_what_is_lost_on_reopening_is_noticed():
@@ -197,6 +60,22 @@ def test_what_is_lost_on_reopening_is_noticed():
     assert result.verdict is Verdict.FAILED
     assert "stores.reopen()" in result.counterexample
     assert result.length <= 3
+
+
+def test_a_file_that_vanishes_while_its_directory_is_removed_is_no_failure(tmp_path, monkeypatch):
+    """SQLite removes what it keeps beside a file when the last connection closes, of a thread that ends, say."""
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "stores.db-wal").touch()
+    rmtree = subject.shutil.rmtree
+
+    def vanishing(directory):
+        monkeypatch.setattr(subject.shutil, "rmtree", rmtree)
+        raise FileNotFoundError("stores.db-wal")
+
+    monkeypatch.setattr(subject.shutil, "rmtree", vanishing)
+    subject.removed(place)
+    assert not place.exists()
 
 
 def test_a_backend_that_raises_anything_else_fails():

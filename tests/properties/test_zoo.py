@@ -28,12 +28,14 @@ from mobstore.properties import (
 from mobstore.properties.alarms import DRAW_NOTHING
 from mobstore.properties.cases import Case, try_cases
 from mobstore.properties.chapters import CHAPTERS
+from mobstore.properties.concurrency import chapters as concurrency
 from mobstore.properties.menagerie import reject
 from mobstore.properties.mutants import MUTANTS
 from mobstore.properties.scenarios import Unexpected, expect
 from mobstore.properties.subject import ManualClock, MemoryFactory, call_port, outcome_of
 from mobstore.properties.zoo import BY_HAND, ZOO, Kind, files
 from mobstore.properties.zoo.elsewhere import EXHIBITS
+from mobstore.properties.zoo.twins import TWINS, name_of
 
 OF_ROWS = [name for name in ZOO if name not in BY_HAND]
 EVERY = {Kind.MEMORY_ROW: 7, Kind.SQLITE_ROW: 29}
@@ -46,10 +48,35 @@ SOME_OF_ROWS = [
 def test_a_broken_backend_is_rejected(name):
     """By its chapter, and by six calls at most, which are printed as a test where they can be."""
     found = reject(name, 0, (), shrinks=False)
-    assert found.is_rejected, (found.backend.mistake, found.own)
+    assert found.is_rejected, (found.mistake, found.own)
     if found.own.chapter not in ("threads", "bad-input"):
         compile(found.own.counterexample, name, "exec")
         assert "def test_counterexample() -> None:" in found.own.counterexample
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
+def test_every_chapter_rejects_its_broken_twin_at_the_step(chapter, monkeypatch):
+    """A check is believed as far as it has caught something."""
+    monkeypatch.setattr("mobstore.properties.concurrency.branches._SHRINKING", 1.0)
+    found = reject(name_of(chapter.name), 0)
+    assert found.is_rejected, (found.mistake, found.own)
+    assert "Error: " not in found.own.detail, "the twin is broken in another way than it should be"
+    if chapter in concurrency.CHAPTERS:
+        assert found.own.detail.startswith("not linearizable")
+        assert found.own.length > 0
+        assert "-> " in found.own.counterexample
+
+
+def test_a_twin_that_is_rejected_elsewhere_or_not_at_all_is_missed(monkeypatch, capsys):
+    """And is told."""
+    twin = TWINS["cursors"]
+    monkeypatch.setitem(TWINS, "cursors", attrs.evolve(twin, step="prune"))
+    assert cli.main(["zoo", "--only", "twin-of-cursors"]) == 1
+    assert "NOT rejected at its step (failed append)" in capsys.readouterr().out
+    monkeypatch.setitem(
+        TWINS, "cursors", attrs.evolve(twin, backend=attrs.evolve(twin.backend, make=MemoryFactory))
+    )
+    assert not reject("twin-of-cursors", 0).is_rejected
 
 
 @pytest.mark.parametrize("name", BY_HAND)
@@ -79,8 +106,9 @@ def test_our_sqlite_backend_treats_its_file_rightly():
 
 
 def test_names_are_given_once():
-    """Among those of chapters, and those that are found out by other means."""
+    """Among those of chapters, those that are found out by other means, and the twins."""
     assert not set(EXHIBITS) & set(ZOO)
+    assert not set(map(name_of, TWINS)) & {*EXHIBITS, *ZOO}
 
 
 def test_a_right_backend_is_not_rejected(capsys, monkeypatch):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mobstore.backends.sqlite import SqliteEngine
+from mobstore.backends.sqlite._checks import install
 from mobstore.model import MobRunStatus, evolve
 from mobstore.model import operations as ops
 from mobstore.properties import pools
@@ -56,7 +57,17 @@ def sql(path):
 
     def send(statement, parameters=(), file=path):
         with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-            return connection.execute(statement, parameters).fetchall()
+            install(connection)
+            if "CAST(x'" not in statement:
+                return connection.execute(statement, parameters).fetchall()
+            # A function of Python's takes no text that is not UTF-8.
+            triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+            for name, _ in triggers:
+                connection.execute(f"DROP TRIGGER {name}")
+            rows = connection.execute(statement, parameters).fetchall()
+            for _, definition in triggers:
+                connection.execute(definition)
+            return rows
 
     return send
 

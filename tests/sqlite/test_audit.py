@@ -8,8 +8,9 @@ from contextlib import closing
 import pytest
 
 from mobstore.backends.sqlite import SqliteEngine
+from mobstore.backends.sqlite._checks import install
 from mobstore.backends.sqlite.original import import_original
-from mobstore.backends.sqlite.rows import TABLES
+from mobstore.backends.sqlite.rows import NAMES
 from mobstore.model import FrozenMap, NewMobEvent, RunId, to_text
 from mobstore.model import operations as ops
 from mobstore.model.values import CreateRunSeed
@@ -56,7 +57,7 @@ def test_a_sound_file_holds(ours, theirs, states):
     report = audit(ours)
     assert (report.verdict, report.exit_code, report.owner) == ("holds", 0, "ours")
     assert found(report) == NOTES
-    assert set(report.counts) == set(TABLES)
+    assert set(report.counts) == set(NAMES)
     assert all(report.counts.values())
     assert (report.counts["runs"], report.counts["events"], report.counts["feed"]) == (8, 85, 3)
     report = audit(theirs)
@@ -69,6 +70,7 @@ def test_a_sound_file_holds(ours, theirs, states):
 def test_a_log_beside_the_file_is_read_and_left(ours, states):
     """What is only there counts."""
     with closing(sqlite3.connect(ours, isolation_level=None)) as connection:
+        install(connection)
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("DELETE FROM profiles")
         before = states()
@@ -279,7 +281,7 @@ def test_a_defect_of_ours_is_found(ours, sql, states, name):
         (finding.severity for finding in report.findings), reverse=True
     )
     if name != "a table":
-        held = {table: sql(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
+        held = {table: sql(f"SELECT count(*) FROM {table}")[0][0] for table in NAMES}
         assert report.counts == held
     assert states() == before
 
@@ -408,11 +410,11 @@ def test_what_is_no_such_file_is_told_as_such(tmp_path, ours, sql):
     text.write_text("x" * 1000)
     foreign = tmp_path / "foreign.db"
     sql("CREATE TABLE t (x)", file=foreign)
-    sql("PRAGMA user_version = 2")
+    sql("PRAGMA user_version = 3")
     for file, problem in {
         text: "is not a SQLite database",
         foreign: "is a SQLite file of another program",
-        ours: "is a file of schema version 2, where 1 is known",
+        ours: "is a file of schema version 3, where 2 is known",
         tmp_path: "is a directory",
         tmp_path / "absent": "No such file or directory",
     }.items():

@@ -15,9 +15,13 @@ import pytest
 
 from mobstore.backends import sqlite
 from mobstore.backends.sqlite import SqliteEngine
+from mobstore.backends.sqlite._checks import FUNCTION
 from mobstore.backends.sqlite._schema import APPLICATION_ID, SCHEMA
 from mobstore.model import NewMobEvent, ReadFailed, WriteFailed
 from mobstore.model import operations as ops
+from mobstore.properties.audit import audit
+from mobstore.properties.faults.storage import READINGS
+from mobstore.properties.subject import outcome_of
 
 EVENT = NewMobEvent("mob", {"type": "mob_reset"})
 
@@ -49,7 +53,7 @@ def test_the_file_says_whose_it_is(path, make, sql):
     make()
     assert sql("PRAGMA application_id") == [(APPLICATION_ID,)]
     assert APPLICATION_ID.to_bytes(4, "big") == b"mobs"
-    assert sql("PRAGMA user_version") == [(1,)]
+    assert sql("PRAGMA user_version") == [(2,)]
     assert dict(sql("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")) == SCHEMA
 
 
@@ -164,6 +168,57 @@ def test_a_creation_cut_off_at_any_statement_can_be_taken_up(path):
             assert engine.execute(ops.Append(EVENT)).cursor == 1
 
 
+# --- the version without checks ---------------------------------------------------------------------------------
+
+
+def _unchecked(path, run):
+    """Make a file as version 1 did; return what calls answer on it."""
+    with closing(SqliteEngine(path)) as engine:
+        for operation in (ops.CreateRun(run), ops.Append(EVENT), ops.PutSpec("mob", {"id": 1})):
+            engine.execute(operation)
+        answers = [outcome_of(lambda operation=operation: engine.execute(operation)) for operation in READINGS]
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("DROP TABLE checks")
+        connection.execute("PRAGMA user_version = 1")
+    return answers
+
+
+def test_a_file_of_the_version_without_checks_gets_them(path, run, sql):
+    """It answers as before, and from then on only what agrees with its checks."""
+    answers = _unchecked(path, run)
+    before = audit(path).findings
+    assert not {"checks", *SCHEMA.keys() - {"runs"}} & {finding.place for finding in before}
+    with closing(SqliteEngine(path)) as engine:
+        found = [outcome_of(lambda operation=operation: engine.execute(operation)) for operation in READINGS]
+        assert found == answers
+        assert dict(sql("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")) == SCHEMA
+        assert sql("PRAGMA user_version") == [(2,)]
+        assert audit(path).findings == before
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.create_function(FUNCTION, -1, lambda *_: 0, deterministic=True)
+            connection.execute("UPDATE frames SET snapshot = replace(snapshot, '0', '1')")
+        with pytest.raises(ReadFailed, match="frames: the rows do not agree with their check"):
+            engine.execute(ops.GetRun(run.run_id))
+        assert any("of the checks of frames" in finding.rule for finding in audit(path).findings)
+
+
+def test_a_file_that_gets_checks_gets_all_or_none(path, run):
+    """Wherever that is cut off, the next one does it."""
+    sent = []
+    answers = _unchecked(path, run)
+    before = path.read_bytes()
+    SqliteEngine(path, trace=sent.append).close()
+    for left in range(0, len(sent), 7):
+        path.write_bytes(before)
+        with pytest.raises(KeyboardInterrupt):
+            SqliteEngine(path, trace=Cut(left))
+        with closing(SqliteEngine(path)) as engine:
+            found = [outcome_of(lambda operation=operation: engine.execute(operation)) for operation in READINGS]
+            assert found == answers
+
+
 # --- refusals -----------------------------------------------------------------------------------------------
 
 
@@ -195,7 +250,7 @@ REFUSED = {
     "a pipe": (os.mkfifo, "is not a regular file"),
     "another program's": (_foreign, r"is a SQLite file of another program \(application_id 0\)"),
     "another number": (_numbered("application_id", 7), r"another program \(application_id 7\)"),
-    "a newer version": (_numbered("user_version", 2), "has schema version 2, newer than 1"),
+    "a newer version": (_numbered("user_version", 3), "has schema version 3, newer than 2"),
     "no version": (_numbered("user_version", 0), "has the unknown schema version 0"),
 }
 
@@ -222,7 +277,7 @@ def test_the_original_s_file_is_refused_with_the_way_to_convert_it(original, sta
 def test_another_schema_is_refused(path):
     """A table or an index that is not that of the version would make calls slow or wrong."""
     _changed(path)
-    with pytest.raises(ReadFailed, match="events_terminal is not that of schema version 1"):
+    with pytest.raises(ReadFailed, match="events_terminal is not that of schema version 2"):
         SqliteEngine(path)
 
 
@@ -351,7 +406,7 @@ def test_a_damaged_page_is_told(path, run, sql):
 def limited(*args, **options):
     """Connect to a disk that has room for what is there, and little more."""
     connection = sqlite3.connect(*args, **options)
-    connection.execute("PRAGMA max_page_count = 60")
+    connection.execute("PRAGMA max_page_count = 90")
     return connection
 
 

@@ -249,7 +249,7 @@ def test_it_is_told_whose_a_file_is(original, tmp_path, path):
         with pytest.raises(ReadFailed) as caught:
             convert(file, tmp_path / "target")
         assert caught.value.detail == f"{file}: {found.reason}"
-    with pytest.raises(ReadFailed, match="is a file of schema version 1"):
+    with pytest.raises(ReadFailed, match="is a file of schema version 2"):
         import_original(path, tmp_path / "target")
     with pytest.raises(ReadFailed, match="is a file of the original implementation"):
         export_original(original, tmp_path / "target")
