@@ -52,7 +52,7 @@ EQUIVALENT: Final[dict[str, str]] = {
     "authority/CommitRotation/update dropped: protocol_version": _ONE_VERSION,
     **{f"frame/{input}/from Absent, too": _BLANK_FRAME for input in ("AdmitNextReadyNode", "RecordNodeOutput")},
     **{f"frame/AdmitNextReadyNode/from {phase}, too": _ALL_ENDED for phase in ("Completed", "Failed", "Canceled")},
-    **{f"frame/AdmitNextReadyNode/status never chosen {place}": _READY_ALREADY for place in (2, 4, 6)},
+    **{f"frame/AdmitNextReadyNode/status never chosen {place}": _READY_ALREADY for place in (2, 4)},
     **{f"frame/{input}/from Absent, too": _BLANK_FRAME for input in _ENDS},
     **{
         f"frame/{input}/from {phase}, too": _ALL_ENDED
