@@ -61,7 +61,7 @@ def test_a_caller_alone_always_succeeds():
 
 
 def first_failure(name, face):
-    """Threads and processes decide for themselves: several runs are made."""
+    """Threads and processes decide for themselves who comes first, so that several runs may be needed."""
     runs = (stress(RACES[name], face, 300, seed) for seed in range(20))
     return next(found.failure for found in runs if found.failure)
 
