@@ -206,7 +206,8 @@ class SqliteEngine:
 
     def _check_log(self, session: Session, error_kind: type[MobStoreError]) -> None:
         # What goes into a log that has lost its name is kept only if the last connection to it is closed in peace.
-        if session.log != self._location.log_identity():
+        # A session that another thread closes meanwhile may take the log with it, and is used no more.
+        if session.log != self._location.log_identity() and not session.closed:
             raise error_kind(f"{self._location.shown}: the log of the open file is gone: reopen every store on it")
 
     def _check_identity(self, error_kind: type[MobStoreError]) -> None:
@@ -234,7 +235,7 @@ class SqliteEngine:
 
     def has_open(self, identity: Identity) -> bool:
         """Whether a connection of this engine has that file open."""
-        return self._identity == identity and any(not session.closed for session in list(self._sessions))
+        return self._identity == identity and any(not session.released for session in list(self._sessions))
 
     def close(self) -> None:
         """Give back every handle, after the calls under way; see `Engine.close`."""

@@ -53,7 +53,13 @@ class Shared:
 
 
 class Session:
-    """One connection.  Whoever uses it holds ``lock``."""
+    """One connection.  Whoever uses it holds ``lock``.
+
+    Attributes:
+        closed: it takes no more calls, and its connection is closed, or being closed.
+        released: its connection is closed.
+        log: which file its write-ahead log is; see `Location.log_identity`.
+    """
 
     def __init__(
         self,
@@ -69,6 +75,7 @@ class Session:
         self.clock = clock
         self.texts = Texts()
         self.closed = False
+        self.released = False
         self.log: Hashable = None
         self._connection = connection
         self._cursor = connection.cursor()
@@ -194,10 +201,15 @@ class Session:
     def close(self) -> None:
         """Give the connection back; waits for a call under way."""
         with self.lock:
-            self.closed = True
-            self._connection.close()
+            self._release()
+
+    def _release(self) -> None:
+        # Said before, because the log may go with its last connection.
+        self.closed = True
+        self._connection.close()
+        self.released = True
 
     def __del__(self) -> None:
         # The thread that the session belonged to is gone.
         with suppress(AttributeError, sqlite3.Error):
-            self._connection.close()
+            self._release()

@@ -139,10 +139,13 @@ class _MakesItAgain(SqliteEngine):
 
 
 class _NeverLooks(SqliteEngine):
-    """Goes on with the file that it has open, whatever became of it."""
+    """Goes on with the file and the log that it has open, whatever became of them."""
 
     def _check_identity(self, error_kind: Any) -> None:
         del error_kind
+
+    def _check_log(self, session: Session, error_kind: Any) -> None:
+        del session, error_kind
 
 
 class _AnyVersion(Opener):

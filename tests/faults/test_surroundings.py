@@ -7,7 +7,14 @@ from mobstore.backends.sqlite import SqliteEngine
 from mobstore.model import MobRunStatus, Timestamp, evolve
 from mobstore.properties import smoke
 from mobstore.properties.faults.clock import disturb_clock
-from mobstore.properties.faults.surroundings import HAZARDS, locked, replaced, spoil_surroundings, try_surroundings
+from mobstore.properties.faults.surroundings import (
+    HAZARDS,
+    locked,
+    log_moved,
+    replaced,
+    spoil_surroundings,
+    try_surroundings,
+)
 from mobstore.properties.subject import MemoryFactory, SqliteFactory
 
 
@@ -26,6 +33,13 @@ class Trusting(SqliteEngine):
     """Does not look whether the path still names its file."""
 
     def _check_identity(self, error_kind):
+        pass
+
+
+class Logless(SqliteEngine):
+    """Does not look whether its write-ahead log still has its name."""
+
+    def _check_log(self, session, error_kind):
         pass
 
 
@@ -52,6 +66,7 @@ class Optimistic(SqliteEngine):
     ("kind", "hazard", "rule"),
     [
         (Trusting, replaced, "the other file was changed"),
+        (Logless, log_moved, "a log was made where none was"),
         (Untyped, locked, "the call raised OperationalError"),
         (Optimistic, locked, "(answered) another handle sees another state"),
     ],

@@ -1,8 +1,10 @@
 """Threads, processes and forks: no update is lost, no part of a call is seen, nobody waits for ever."""
 
+import functools
 import multiprocessing
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -235,6 +237,55 @@ def test_a_connection_ends_with_its_thread_and_with_the_engine(make, path):
         assert descriptors(path) <= 6
     engine.close()
     assert descriptors(log) == descriptors(path) == 0
+
+
+class Noticed(sqlite3.Connection):
+    """Lets something be done as soon as it is closed, before anybody else can know."""
+
+    done = None
+
+    def close(self):
+        super().close()
+        if self.done is not None:
+            self.done()
+
+
+@pytest.mark.parametrize("operation", [ops.LatestCursor(), ops.Append(EVENT)])
+def test_a_log_that_goes_with_its_last_connection_is_not_missed(make, operation, monkeypatch):
+    """By whoever makes a connection while a thread that ends is closing its own."""
+    engine, other = make(connect=functools.partial(sqlite3.connect, factory=Noticed)), make()
+    outcomes = []
+
+    def call():
+        assert engine.has_open(engine._identity)
+        outcomes.append(outcome_of(lambda: other.execute(operation)))
+
+    monkeypatch.setattr(Noticed, "done", staticmethod(call))
+    in_threads(lambda: engine.execute(ops.Append(EVENT)))
+    monkeypatch.undo()
+    assert [outcome.kind for outcome in outcomes] == [None]
+    assert not engine.has_open(engine._identity)
+    assert other.execute(ops.LatestCursor()) == 1 + (not operation.reads)
+
+
+class Beaten(SqliteEngine):
+    """Another thread forks, or reopens the store, just after a call has looked for its connection."""
+
+    beaten = 0
+
+    def _check_log(self, session, error_kind):
+        self.beaten += 1
+        self._close_sessions()
+        super()._check_log(session, error_kind)
+
+
+def test_a_connection_that_another_thread_closes_is_made_anew(path):
+    """And nobody takes its log for lost."""
+    with closing(Beaten(path)) as engine:
+        for _ in range(3):
+            engine.execute(ops.Append(EVENT))
+        assert engine.execute(ops.LatestCursor()) == 3
+        assert engine.beaten == 3
 
 
 def test_closing_and_reopening_amid_calls(counted, run):
