@@ -237,17 +237,14 @@ def triggers(tables: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _updates(scope: Scope, columns: Sequence[str]) -> Iterator[tuple[str, str]]:
-    changed = (*scope.take("OLD", columns)[:1], scope.put("NEW", columns))
-    if not scope.single:
-        watched = tuple(dict.fromkeys((*scope.of, *scope.by))) if scope.of else columns
-        yield _trigger(scope.name, f"UPDATE OF {', '.join(watched)}", scope.table, changed)
-        return
-    # The check of a row that stays the one with its key is put in the place of what it was.
-    keys = tuple(column for column in (scope.owner, *scope.by) if column in columns)
-    values = [column for column in scope.of or columns if column not in keys]
+    """What rows are found by, and summed of by name, no call changes."""
+    keys = (scope.owner, *scope.by)
+    values = () if scope.of else tuple(column for column in columns if column not in keys)
     if values:
-        yield _trigger(scope.name, f"UPDATE OF {', '.join(values)}", scope.table, changed[1:])
-    yield _trigger(f"{scope.name}_key", f"UPDATE OF {', '.join(keys)}", scope.table, changed)
+        # The check of a row that stays the one with its key is put in the place of what it was.
+        taken = () if scope.single else scope.take("OLD", columns)[:1]
+        changed = (*taken, scope.put("NEW", columns))
+        yield _trigger(scope.name, f"UPDATE OF {', '.join(values)}", scope.table, changed)
 
 
 def _trigger(name: str, event: str, table: str, statements: Sequence[str]) -> tuple[str, str]:
