@@ -426,7 +426,15 @@ def _tell(findings: Findings, harms: Sequence[str]) -> None:
 
 
 _CALL_COLUMNS: Final = ("call", "images", "recoveries", "schedules", "faults", "interrupts", "harmed")
-_DAMAGE_COLUMNS: Final = ("in the place of a page", "files", "refused", "calls told", "right", "wrong")
+_DAMAGE_COLUMNS: Final = (
+    "in the place of a page",
+    "files",
+    "refused",
+    "calls told",
+    "right",
+    "out of date",
+    "wrong",
+)
 _EXPOSED_COLUMNS: Final = ("broken store", "its mistake", "crash point, or failure, that gave it away")
 
 Rows: TypeAlias = Sequence[tuple[str, ...]]
@@ -438,8 +446,8 @@ def _call_rows(findings: Findings) -> Rows:
 
 def _damage_rows(findings: Findings) -> Rows:
     return [
-        (each.name, *(f"{count:,}" for count in (each.files, each.refused, each.told, each.right, len(each.wrong))))
-        for each in findings.damaged
+        (name, *(f"{count:,}" for count in counts), f"{len(wrong):,}")
+        for name, *counts, wrong in map(attrs.astuple, findings.damaged)
     ]
 
 
@@ -470,7 +478,8 @@ Of each call: *images* of what may be left of the disk when the power is cut at 
 *recoveries* that were cut off themselves, *schedules* in which the call overlapped with others while the power was
 cut, *faults* of the disk, of a statement and of the surroundings, *interrupts* on the memory backend, and how many
 of all these *harmed*: lost, tore or left something broken. Of damaged pages: calls that told of the damage, were
-right all the same, or wrong. Every broken store must be given away. Made by `make faults`, and not edited; what is
+right all the same, answered what a run's own row, frame or loop once was (the one damage that nothing tells), or
+were wrong. Every broken store must be given away. Made by `make faults`, and not edited; what is
 drawn follows from the seed. What was tried is no proof.
 """
 _SHOWN: Final = 300

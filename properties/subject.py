@@ -87,6 +87,15 @@ def removed(directory: Path) -> None:
             shutil.rmtree(directory)
 
 
+@functools.cache
+def _empty_file() -> bytes:
+    """What the SQLite backend makes of a file that is not there."""
+    with tempfile.TemporaryDirectory(prefix="mobstore-") as directory:
+        path = Path(directory) / "stores.db"
+        sqlite.open(path).close()
+        return path.read_bytes()
+
+
 class SqliteFactory:
     """The SQLite backend on a new file, in a new directory below ``place``.
 
@@ -109,9 +118,15 @@ class SqliteFactory:
         """Return a handle with connections of its own."""
         if self._scratch is None:
             self._scratch = Path(tempfile.mkdtemp(prefix="mobstore-", dir=self._directory))
+            self._prepare(self._scratch / self._file)
         stores = self.connect(self._scratch / self._file, clock)
         self._open.append(stores)
         return stores
+
+    def _prepare(self, path: Path) -> None:
+        """Put an empty storage at a path: a copy is made in half the time that SQLite needs to create one."""
+        path.touch(0o600)
+        path.write_bytes(_empty_file())
 
     def crash(self) -> None:
         """Go on with a copy of the files as they stand: what is left of a process that was killed."""

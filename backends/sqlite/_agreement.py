@@ -12,7 +12,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any, Final
 
-from mobstore.backends.sqlite._checks import SCOPES, Scope
+from mobstore.backends.sqlite._checks import SCOPES, Scope, sum_within
 from mobstore.backends.sqlite._session import Session
 from mobstore.backends.sqlite._shapes import COLUMNS, COUNT, DISAGREES, Shape, kinds, shape
 from mobstore.model import ReadFailed
@@ -24,6 +24,11 @@ _NOBODY: Final = "0"
 def sum_of(scope: Scope, row: str) -> str:
     """Return what a row adds to a check, as SQL."""
     return scope.sum_of(row, tuple(COLUMNS[scope.table]))
+
+
+def sound(table: str, row: str) -> str:
+    """Return whether a row agrees with the sum in it, as SQL."""
+    return f"{row}.row_sum = {sum_within(table, tuple(COLUMNS[table]), row)}"
 
 
 def agreed(*terms: str, value: str = "1") -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from mobstore.backends.sqlite._agreement import agreed, confirm_absence, sum_of
+from mobstore.backends.sqlite._agreement import agreed, confirm_absence, sound
 from mobstore.backends.sqlite._checks import SCOPES
 from mobstore.backends.sqlite._codec import decode, encode
 from mobstore.backends.sqlite._session import Session
@@ -163,8 +163,7 @@ class _Reading:
         self._column_arguments: list[Arguments] = []
         self._joins: dict[str, Arguments] = {}
         self._agreements: dict[str, Arguments] = {}
-        run = SCOPES["run"]
-        self._agree(f"{sum_of(run, 'r')} = {run.total('r.seq')}", lambda operation: (operation.run_id,))
+        self._agree(f"r.run_id = ? AND {sound('runs', 'r')}", lambda operation: (operation.run_id,))
 
     def _agree(self, term: str, arguments: Arguments) -> None:
         """Ask that what is read agrees with its check."""
@@ -184,9 +183,12 @@ class _Reading:
         table, argument = part.table, operator.attrgetter(part.key)
         join = f"LEFT JOIN {table} ON {table}.run = r.seq AND {table}.{part.key} = ?"
         self._joins[join] = lambda operation: (argument(operation),)
-        scope = SCOPES[part.scope]
-        held = f"CASE WHEN {table}.id IS NULL THEN 0 ELSE {sum_of(scope, table)} END"
-        self._agree(f"{held} = {scope.total('r.seq')}", self._joins[join])
+        absent = f"{SCOPES[part.scope].total('r.seq')} = 0"
+        held = f"{table}.run = r.seq AND {table}.{part.key} = ? AND {sound(table, table)}"
+        self._agree(
+            f"CASE WHEN {table}.id IS NULL THEN {absent} ELSE {held} END",
+            lambda operation: (argument(operation),) * 2,
+        )
         return self._joined(table, "id"), self._joined(table, "snapshot")
 
     def _joined(self, table: str, column: str) -> int:

@@ -15,9 +15,9 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import attrs
 
-from mobstore.backends.sqlite._checks import fill, install
+from mobstore.backends.sqlite._checks import install
 from mobstore.backends.sqlite._errors import explain, failure, is_busy
-from mobstore.backends.sqlite._schema import APPLICATION_ID, CONTENT, SCHEMA, TABLES, UNCHECKED, VERSION
+from mobstore.backends.sqlite._schema import APPLICATION_ID, CONTENT, SCHEMA, TABLES, UNCHECKED, VERSION, upgrade
 from mobstore.backends.sqlite._session import BEGIN_WRITE, COMMIT, ROLLBACK, Trace
 from mobstore.model import ReadFailed, WriteFailed
 
@@ -284,8 +284,7 @@ class Opener:
         """Bring a file of the version without checks to the present one, as it stands."""
         with self._writing(connection):
             if self._tell(connection, "PRAGMA user_version") == UNCHECKED:
-                added = [sql for name, sql in SCHEMA.items() if name not in TABLES]
-                for sql in (added[0], *fill(TABLES), *added[1:], f"PRAGMA user_version = {VERSION}"):
+                for sql in (*upgrade(), f"PRAGMA user_version = {VERSION}"):
                     self._tell(connection, sql)
 
     @contextmanager

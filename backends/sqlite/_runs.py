@@ -16,10 +16,11 @@ from mobstore.backends.sqlite._agreement import (
     confirm_absence,
     disagreement,
     present,
+    sound,
     sum_of,
 )
 from mobstore.backends.sqlite._cells import GROW_LOOP, LEDGERS, PUT_LOOP_OUTPUT, PUT_ROOT_OUTPUT
-from mobstore.backends.sqlite._checks import SCOPES
+from mobstore.backends.sqlite._checks import REPLACED, SCOPES
 from mobstore.backends.sqlite._codec import decode, unreadable
 from mobstore.backends.sqlite._session import Session
 from mobstore.backends.sqlite._shapes import COLUMNS, COUNT, Shape, kinds, shape
@@ -125,9 +126,10 @@ _RUN: Final = Shape.made(
 
 def _select_run(name: str, rest: str) -> str:
     """Return the SELECT of runs; ``name`` is the run's id, as SQL, where the query asks for one."""
-    run, params = SCOPES["run"], SCOPES["run_params"]
+    params = SCOPES["run_params"]
     check = agreed(
-        f"{sum_of(run, 'r')} = {run.total('r.seq', '' if name else 'r')}",
+        f"r.run_id = {name or 'r.run_id'}",
+        sound("runs", "r"),
         f"{sum_of(params, 'p')} = {params.total('r.seq')}",
         value=sum_of(SCOPES["runs_of_mob"], "r"),
     )
@@ -236,17 +238,12 @@ _TOTAL_OF: Final = Shape.made("checks", COUNT, COUNT)
 def _list_of_run(name: str, columns: tuple[str, ...]) -> tuple[str, Shape]:
     scope = SCOPES[name]
     check = sum_of(scope, "t")
-    if name in _ROWS:
-        row = SCOPES[_ROWS[name]]
-        check = agreed(f"{sum_of(row, 't')} = {row.total('t.run', 't')}", value=check)
+    if scope.table in REPLACED:
+        check = agreed(sound(scope.table, "t"), value=check)
     order = " ORDER BY t.place" if "place" in COLUMNS[scope.table] else ""
     shown = ", ".join(f"t.{column}" for column in columns)
     query = f"SELECT {shown}, {check} FROM {scope.table} AS t WHERE t.run = ?{order}"
     return query, shape(scope.table, *columns, checked=True)
-
-
-_ROWS: Final = {"frames": "frame", "loops": "loop"}
-"""The scope of each row of a list whose check is of its keys alone."""
 
 
 def _parts(session: Session, seq: int, place: str) -> dict[str, Any]:

@@ -6,9 +6,10 @@ What grows with a run has the run's number first in its key; what has an order h
 
 # ruff: noqa: S608 - names of our own tables and columns are put into statements; values never are
 
+from collections.abc import Iterator
 from typing import Final
 
-from mobstore.backends.sqlite._checks import CHECKS, triggers
+from mobstore.backends.sqlite._checks import CHECKS, REPLACED, columns_of, fill, triggers, with_sum
 
 APPLICATION_ID: Final = 0x6D6F6273
 """``PRAGMA application_id`` of a file of ours: the letters "mobs"."""
@@ -17,7 +18,7 @@ VERSION: Final = 2
 """``PRAGMA user_version``: the version of the tables below."""
 
 UNCHECKED: Final = 1
-"""The version that had the same tables, and no checks; such a file gets them when it is opened."""
+"""The version that had the tables without checks and sums; such a file gets them when it is opened."""
 
 TABLES: Final = {
     # The activation parameters never change and may be large: beside the state, every commit would rewrite them.
@@ -164,10 +165,11 @@ WHERE terminal_run IS NOT NULL""",
     updated_at TEXT NOT NULL
 ) STRICT""",
 }
-"""Every table and index by name, but the checks."""
+"""Every table and index by name, without checks and sums."""
 
 SCHEMA: Final = {
     **TABLES,
+    **{table: with_sum(table, TABLES[table]) for table in REPLACED},
     "checks": CHECKS,
     **dict(triggers({name: sql for name, sql in TABLES.items() if sql.startswith("CREATE TABLE")})),
 }
@@ -178,3 +180,17 @@ NEXT_CURSOR: Final = "next_cursor"
 
 CONTENT: Final = (f"INSERT INTO meta (key, value) VALUES ('{NEXT_CURSOR}', 1)",)
 """What a new file holds beside empty tables."""
+
+
+def upgrade() -> Iterator[str]:
+    """Return the statements that give checks and sums to a file of the version `UNCHECKED`, as it stands."""
+    for table in REPLACED:
+        columns = ", ".join(columns_of(TABLES[table]))
+        yield f"ALTER TABLE {table} RENAME TO unchecked"
+        yield SCHEMA[table]
+        yield f"INSERT INTO {table} ({columns}) SELECT {columns} FROM unchecked"
+        yield "DROP TABLE unchecked"
+        yield from (sql for sql in TABLES.values() if sql.startswith("CREATE INDEX") and f" ON {table} " in sql)
+    yield CHECKS
+    yield from fill(TABLES)
+    yield from (sql for sql in SCHEMA.values() if sql.startswith("CREATE TRIGGER"))

@@ -14,7 +14,8 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from mobstore.backends.sqlite._schema import SCHEMA
+from mobstore.backends.sqlite._checks import CHECKS
+from mobstore.backends.sqlite._schema import TABLES
 from mobstore.model import ReadFailed
 
 Kinds: TypeAlias = tuple[type, ...]
@@ -30,10 +31,10 @@ COLUMNS: Final[dict[str, dict[str, Kinds]]] = {
     table: {
         name: (_TYPES[kind],) if rule else (_TYPES[kind], NoneType) for name, kind, rule in _COLUMN.findall(sql)
     }
-    for table, sql in SCHEMA.items()
+    for table, sql in {**TABLES, "checks": CHECKS}.items()
     if sql.startswith("CREATE TABLE")
 }
-"""Of every table, what each column may hold."""
+"""Of every table, what each column may hold; without the sums in the rows, which are compared and not read."""
 
 _CHECK: Final[Kinds] = (int, NoneType)
 COUNT: Final[Kinds] = (int,)

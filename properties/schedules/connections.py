@@ -29,7 +29,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from mobstore.backends.sqlite._cells import PLACES, Column, Part
-from mobstore.backends.sqlite._checks import FUNCTION
+from mobstore.backends.sqlite._checks import install
 from mobstore.model import Cell
 from mobstore.properties.schedules.footprint import COMMITTED, LOCK, Footprint
 from mobstore.properties.schedules.scheduler import Scheduler
@@ -265,25 +265,31 @@ class Restorer:
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA synchronous = OFF")
         # The checks are put back as they were, whatever the triggers make of the rows that are put back.
-        self._connection.create_function(FUNCTION, -1, lambda *_: 0, deterministic=True)
+        install(self._connection)
         control.by_log = self._connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         names = self._connection.execute(
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
         ).fetchall()
-        self._inserts = {name: self._insert(name) for (name,) in names}
+        # Without the columns that follow from others.
+        self._columns = {name: self._columns_of(name) for (name,) in names}
         self._held: Rows = {}
         self.remember()
 
     def _rows(self, table: str) -> list[tuple[Any, ...]]:
-        return self._connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - a name of the schema
+        query = f"SELECT {', '.join(self._columns[table])} FROM {table}"  # noqa: S608 - names of the schema
+        return self._connection.execute(query).fetchall()
+
+    def _columns_of(self, table: str) -> Sequence[str]:
+        return [name for (_, name, *_) in self._connection.execute(f"PRAGMA table_info({table})")]
 
     def _insert(self, table: str) -> str:
-        columns: Sequence[Any] = self._connection.execute(f"PRAGMA table_info({table})").fetchall()
-        return f"INSERT INTO {table} VALUES ({', '.join('?' for _ in columns)})"  # noqa: S608 - the same
+        columns = self._columns[table]
+        marks = ", ".join("?" for _ in columns)
+        return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of the schema
 
     def remember(self) -> Rows:
         """Remember what the file holds now, and return it."""
-        self._held = {table: self._rows(table) for table in self._inserts}
+        self._held = {table: self._rows(table) for table in self._columns}
         self._control.written.clear()
         return self._held
 
@@ -305,7 +311,7 @@ class Restorer:
         execute("BEGIN IMMEDIATE")
         for table, held in sorted(rows.items(), key=lambda item: item[0] == _CHECKS):
             execute(f"DELETE FROM {table}")  # noqa: S608 - a name of the schema
-            self._connection.executemany(self._inserts[table], held)
+            self._connection.executemany(self._insert(table), held)
         execute("COMMIT")
 
     def close(self) -> None:

@@ -15,8 +15,9 @@ import pytest
 
 from mobstore.backends import sqlite
 from mobstore.backends.sqlite import SqliteEngine
-from mobstore.backends.sqlite._checks import FUNCTION
-from mobstore.backends.sqlite._schema import APPLICATION_ID, SCHEMA
+from mobstore.backends.sqlite._checks import FUNCTION, OWN
+from mobstore.backends.sqlite._schema import APPLICATION_ID, SCHEMA, TABLES
+from mobstore.backends.sqlite._shapes import COLUMNS
 from mobstore.model import NewMobEvent, ReadFailed, WriteFailed
 from mobstore.model import operations as ops
 from mobstore.properties.audit import audit
@@ -177,11 +178,17 @@ def _unchecked(path, run):
         for operation in (ops.CreateRun(run), ops.Append(EVENT), ops.PutSpec("mob", {"id": 1})):
             engine.execute(operation)
         answers = [outcome_of(lambda operation=operation: engine.execute(operation)) for operation in READINGS]
+    checked = path.rename(path.with_name("checked.db"))
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
-            connection.execute(f"DROP TRIGGER {name}")
-        connection.execute("DROP TABLE checks")
+        connection.execute("ATTACH ? AS checked", (str(checked),))
+        for name, sql in TABLES.items():
+            connection.execute(sql)
+            if name in COLUMNS:
+                columns = ", ".join(COLUMNS[name])
+                connection.execute(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM checked.{name}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("PRAGMA user_version = 1")
+        connection.execute("PRAGMA journal_mode = WAL")
     return answers
 
 
@@ -197,7 +204,8 @@ def test_a_file_of_the_version_without_checks_gets_them(path, run, sql):
         assert sql("PRAGMA user_version") == [(2,)]
         assert audit(path).findings == before
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            connection.create_function(FUNCTION, -1, lambda *_: 0, deterministic=True)
+            for function in (FUNCTION, OWN):
+                connection.create_function(function, -1, lambda *_: 0, deterministic=True)
             connection.execute("UPDATE frames SET snapshot = replace(snapshot, '0', '1')")
         with pytest.raises(ReadFailed, match="frames: the rows do not agree with their check"):
             engine.execute(ops.GetRun(run.run_id))

@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 
+from mobstore.backends.sqlite._checks import install
 from mobstore.backends.sqlite._schema import SCHEMA
 from mobstore.backends.sqlite._shapes import COLUMNS, Shape, kinds, shape
 from mobstore.model import ReadFailed
@@ -13,6 +14,7 @@ from mobstore.model import ReadFailed
 def test_the_schema_is_read_as_sqlite_reads_it():
     """Each column of each table, with its type, and whether it may hold nothing."""
     with closing(sqlite3.connect(":memory:")) as connection:
+        install(connection)
         for sql in SCHEMA.values():
             connection.execute(sql)
         for table, columns in COLUMNS.items():
