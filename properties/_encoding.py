@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import z3  # type: ignore[import-untyped]
@@ -32,6 +32,7 @@ from mobstore.properties._symbols import (
     Structure,
     Symbol,
     Table,
+    applied,
     below,
     binding,
     conj,
@@ -45,6 +46,7 @@ from mobstore.properties._symbols import (
     same,
     some_place,
     some_value,
+    sort_of,
 )
 
 _NUMBER: Final = Natural(64)
@@ -65,6 +67,21 @@ def _enumeration(name: str, size: int) -> tuple[Any, tuple[Expr, ...]]:
 def _members_of(kind: Any) -> tuple[Any, Mapping[Any, Expr]]:
     sort, elements = z3.EnumSort(kind.__name__, [f"{kind.__name__}.{member.value}" for member in kind])
     return sort, dict(zip(kind, elements, strict=True))
+
+
+_BOOLEAN: Final = z3.BoolSort()
+_INTEGER: Final = z3.IntSort()
+_declared: Final = functools.cache(z3.DeclareSort)
+_FUNCTIONS: Final[dict[tuple[Any, ...], Any]] = {}
+"""The functions that were declared; each keeps its sorts alive, which are told by where they are."""
+
+
+def _function(name: str, arguments: Sequence[Expr], range_: Any) -> Any:
+    """Return the function of a name, of the sorts of some arguments."""
+    key = (name, range_.ast.value, *map(sort_of, arguments))
+    if key not in _FUNCTIONS:
+        _FUNCTIONS[key] = z3.Function(name, *(each.sort() for each in arguments), range_)
+    return _FUNCTIONS[key]
 
 
 class Encoding:
@@ -98,21 +115,21 @@ class Encoding:
 
     def near(self, item: Expr) -> Expr:
         """Return that what is said meanwhile (`guarding`) is said of this id, too."""
-        return z3.Function(f"near:{item.sort().name()}", item.sort(), z3.BoolSort())(item)
+        return applied(_function(f"near:{item.sort().name()}", [item], _BOOLEAN), z3.BoolRef, [item])
 
     # What ids are.
 
     def z3_sort(self, sort: Sort) -> Any:
         """Return the Z3 sort of a leaf."""
         if isinstance(sort, Boolean):
-            return z3.BoolSort()
+            return _BOOLEAN
         if isinstance(sort, Natural):
-            return z3.IntSort()
+            return _INTEGER
         if isinstance(sort, Enumeration):
             return _members_of(sort.kind)[0]
         assert isinstance(sort, Opaque), sort
         if self._universe is None:
-            return z3.DeclareSort(sort.name)
+            return _declared(sort.name)
         return _enumeration(sort.name, len(self._universe.get(sort.name, ())) or 1)[0]
 
     def elements(self, sort: Sort) -> tuple[Expr, ...] | None:
@@ -189,7 +206,13 @@ class Encoding:
         return self._apply(name, sort, *arguments)
 
     def _apply(self, name: str, sort: Sort, *arguments: Expr) -> Expr:
-        return z3.Function(name, *(each.sort() for each in arguments), self.z3_sort(sort))(*arguments)
+        return applied(_function(name, arguments, self.z3_sort(sort)), self._class_of(sort), arguments)
+
+    def _class_of(self, sort: Sort) -> Any:
+        """Return the class of the expressions of a leaf sort."""
+        if isinstance(sort, (Boolean, Natural)):
+            return z3.BoolRef if isinstance(sort, Boolean) else z3.ArithRef
+        return z3.ExprRef if isinstance(sort, Opaque) and self._universe is None else z3.DatatypeRef
 
     def invent(self, name: str, scope: tuple[Expr, ...], *sorts: Any) -> Callable[..., Expr]:
         """Return a new function of the bound variables around it and of arguments of ``sorts`` but the last."""

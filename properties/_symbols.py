@@ -7,7 +7,7 @@ value without a solver.
 import contextlib
 import contextvars
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -25,6 +25,36 @@ FALSE: Final = z3.BoolVal(False)  # noqa: FBT003 - as above
 
 _TRUE: Final = TRUE.ast.value
 _FALSE: Final = FALSE.ast.value
+_CONTEXT: Final = z3.main_ctx()
+_HANDLE: Final = _CONTEXT.ref()
+# Z3's classes look at the sort of each operand before they call its library, which looks again: that takes most of
+# the time of building a formula.  So what is built most is built by the library's own functions; a wrong sort is an
+# error of theirs.
+
+
+def _asts(parts: Sequence[Expr]) -> Any:
+    return (z3.Ast * len(parts))(*(part.ast for part in parts))
+
+
+def _boolean(ast: Any) -> Expr:
+    return z3.BoolRef(ast, _CONTEXT)
+
+
+def _kind(part: Expr) -> int | None:
+    """Return which function an expression applies; None of a quantifier."""
+    if isinstance(part, z3.QuantifierRef):
+        return None
+    return int(z3.Z3_get_decl_kind(_HANDLE, z3.Z3_get_app_decl(_HANDLE, part.ast)))
+
+
+def sort_of(part: Expr) -> int:
+    """Return the identity of an expression's sort."""
+    return int(z3.Z3_get_sort(_HANDLE, part.ast).value)
+
+
+def applied(function: Any, range_: Any, arguments: Sequence[Expr]) -> Expr:
+    """Return a function of arguments, whose value is an expression of class ``range_``."""
+    return range_(z3.Z3_mk_app(_HANDLE, function.ast, len(arguments), _asts(arguments)), _CONTEXT)
 
 
 def is_true(part: Expr) -> bool:
@@ -113,7 +143,7 @@ def conj(*parts: Expr) -> Expr:
     kept = [part for part in parts if not is_true(part)]
     if any(is_false(part) for part in kept):
         return FALSE
-    return z3.And(kept) if len(kept) > 1 else kept[0] if kept else TRUE
+    return _boolean(z3.Z3_mk_and(_HANDLE, len(kept), _asts(kept))) if len(kept) > 1 else kept[0] if kept else TRUE
 
 
 def disj(*parts: Expr) -> Expr:
@@ -121,14 +151,14 @@ def disj(*parts: Expr) -> Expr:
     kept = [part for part in parts if not is_false(part)]
     if any(is_true(part) for part in kept):
         return TRUE
-    return z3.Or(kept) if len(kept) > 1 else kept[0] if kept else FALSE
+    return _boolean(z3.Z3_mk_or(_HANDLE, len(kept), _asts(kept))) if len(kept) > 1 else kept[0] if kept else FALSE
 
 
 def neg(part: Expr) -> Expr:
     """Return that the part does not hold."""
     if is_true(part) or is_false(part):
         return FALSE if is_true(part) else TRUE
-    return part.arg(0) if z3.is_not(part) else z3.Not(part)
+    return part.arg(0) if _kind(part) == z3.Z3_OP_NOT else _boolean(z3.Z3_mk_not(_HANDLE, part.ast))
 
 
 def implies(condition: Expr, then: Expr) -> Expr:
@@ -139,7 +169,7 @@ def implies(condition: Expr, then: Expr) -> Expr:
 def is_value(part: Expr) -> bool:
     if is_number(part) or is_true(part) or is_false(part):
         return True
-    return isinstance(part, z3.DatatypeRef) and bool(part.decl().kind() == z3.Z3_OP_DT_CONSTRUCTOR)
+    return isinstance(part, z3.DatatypeRef) and _kind(part) == z3.Z3_OP_DT_CONSTRUCTOR
 
 
 def same(left: Expr, right: Expr) -> Expr:
@@ -149,22 +179,27 @@ def same(left: Expr, right: Expr) -> Expr:
     known = is_value(right)
     if known and is_value(left):
         return FALSE
-    if known and z3.is_app_of(left, z3.Z3_OP_ITE):
+    if known and _kind(left) == z3.Z3_OP_ITE:
         # Which of its values a choice has is said of the condition alone: what does not matter drops out.
         condition, then, otherwise = left.children()
         return choice(condition, same(then, right), same(otherwise, right))
-    return left == right
+    return _boolean(z3.Z3_mk_eq(_HANDLE, left.ast, right.ast))
 
 
 def choice(condition: Expr, then: Expr, otherwise: Expr) -> Expr:
     """Return that ``then`` holds where the condition does, and ``otherwise`` elsewhere."""
-    if then.eq(otherwise):
+    if then.ast.value == otherwise.ast.value:
         return then
     if is_true(then) or is_false(otherwise):
         return disj(condition, otherwise) if is_true(then) else conj(condition, then)
     if is_false(then) or is_true(otherwise):
         return conj(neg(condition), otherwise) if is_false(then) else disj(neg(condition), then)
-    return z3.If(condition, then, otherwise)
+    return _either(condition, then, otherwise)
+
+
+def _either(condition: Expr, then: Expr, otherwise: Expr) -> Expr:
+    kind = next(each for each in (z3.BoolRef, z3.ArithRef, type(then)) if isinstance(then, each))
+    return kind(z3.Z3_mk_ite(_HANDLE, condition.ast, then.ast, otherwise.ast), _CONTEXT)
 
 
 def is_same_symbol(left: Symbol, right: Symbol) -> bool:
@@ -202,7 +237,7 @@ def ite(condition: Expr, then: Symbol, otherwise: Symbol) -> Symbol:
         )
     if isinstance(then, Row):
         return _either_row(condition, then, otherwise)
-    return then if then.eq(otherwise) else z3.If(condition, then, otherwise)
+    return then if then.ast.value == otherwise.ast.value else _either(condition, then, otherwise)
 
 
 def _either_row(condition: Expr, then: Row, otherwise: Row) -> Row:
@@ -227,9 +262,10 @@ def remembered(function: Callable[[Expr], Symbol]) -> Callable[[Expr], Symbol]:
     known: dict[int, tuple[Expr, Symbol]] = {}
 
     def remember(argument: Expr) -> Symbol:
-        if argument.get_id() not in known:
-            known[argument.get_id()] = argument, function(argument)
-        return known[argument.get_id()][1]
+        key = argument.ast.value
+        if key not in known:
+            known[key] = argument, function(argument)
+        return known[key][1]
 
     return remember
 
@@ -263,10 +299,21 @@ def bound_in(symbol: Symbol) -> Iterator[Expr]:
         for part in symbol.fields.values():
             yield from bound_in(part)
     elif isinstance(symbol, z3.ExprRef):
-        if z3.is_const(symbol) and symbol.decl().name().startswith(_BOUND):
-            yield symbol
-        for part in symbol.children():
-            yield from bound_in(part)
+        yield from _bound_in_leaf(symbol)
+
+
+def _bound_in_leaf(leaf: Expr) -> Iterator[Expr]:
+    seen: set[int] = set()
+    left = [leaf]
+    while left:
+        part = left.pop()
+        if part.ast.value in seen:
+            continue
+        seen.add(part.ast.value)
+        parts = part.children()
+        if not parts and z3.is_const(part) and part.decl().name().startswith(_BOUND):
+            yield part
+        left += reversed(parts)
 
 
 def some_value(sort: Any, condition: Callable[[Expr], Expr], pattern: Callable[[Expr], Expr] | None = None) -> Expr:

@@ -202,51 +202,56 @@ class Translation(Encoding):
             return symbol.some(condition)
         return self.exists(t.item_sort(collection), lambda each: conj(symbol.has(each), condition(each)))
 
+    def _term(self, term: t.Term, environment: _Environment) -> Symbol:
+        # What a singledispatchmethod does at each call takes longer than to find a method.
+        symbol: Symbol = _method_of(type(term))(self, term, environment)
+        return symbol
+
     @functools.singledispatchmethod
-    def _term(self, term: t.Term, _environment: _Environment) -> Symbol:
+    def _of(self, term: t.Term, _environment: _Environment) -> Symbol:
         msg = f"no translation of {type(term).__name__}"
         raise TypeError(msg)
 
-    @_term.register
+    @_of.register
     def _var(self, term: t.Var, environment: _Environment) -> Symbol:
         return environment.names[term.name]
 
-    @_term.register
+    @_of.register
     def _const(self, term: t.Const, _environment: _Environment) -> Symbol:
         return self.value(term.value, term.sort)
 
-    @_term.register
+    @_of.register
     def _get(self, term: t.Get, environment: _Environment) -> Symbol:
         return self._term(term.record, environment).fields[term.field]
 
-    @_term.register
+    @_of.register
     def _make(self, term: t.Make, environment: _Environment) -> Symbol:
         names = Record(term.kind).fields
         return Structure(
             {name: self._term(part, environment) for name, part in zip(names, term.fields, strict=True)}
         )
 
-    @_term.register
+    @_of.register
     def _just(self, term: t.Some, environment: _Environment) -> Symbol:
         return Option(TRUE, self._term(term.item, environment))
 
-    @_term.register
+    @_of.register
     def _the(self, term: t.The, environment: _Environment) -> Symbol:
         return self._term(term.option, environment).item
 
-    @_term.register
+    @_of.register
     def _present(self, term: t.Present, environment: _Environment) -> Symbol:
         return self._term(term.option, environment).present
 
-    @_term.register
+    @_of.register
     def _not(self, term: t.Not, environment: _Environment) -> Symbol:
         return neg(self._term(term.part, environment))
 
-    @_term.register
+    @_of.register
     def _and(self, term: t.And, environment: _Environment) -> Symbol:
         return conj(*self._until(is_false, term.parts, environment))
 
-    @_term.register
+    @_of.register
     def _or(self, term: t.Or, environment: _Environment) -> Symbol:
         return disj(*self._until(is_true, term.parts, environment))
 
@@ -260,7 +265,7 @@ class Translation(Encoding):
             if decides(symbol):
                 return
 
-    @_term.register
+    @_of.register
     def _equal(self, term: t.Equal, environment: _Environment) -> Symbol:
         if _counts_nothing(term):
             with self.guarding(on=False):
@@ -277,28 +282,28 @@ class Translation(Encoding):
 
         return neg(some_place(symbol.length(), symbol.bound, stands_before))
 
-    @_term.register
+    @_of.register
     def _less(self, term: t.Less, environment: _Environment) -> Symbol:
         return self.less(self._term(term.left, environment), self._term(term.right, environment), term.left.sort)
 
-    @_term.register
+    @_of.register
     def _if(self, term: t.If, environment: _Environment) -> Symbol:
         condition = self._term(term.condition, environment)
         return ite(condition, self._term(term.then, environment), self._term(term.otherwise, environment))
 
-    @_term.register
+    @_of.register
     def _plus(self, term: t.Plus, environment: _Environment) -> Symbol:
         assert isinstance(term.sort, Natural)
         left, right = self._term(term.left, environment), self._term(term.right, environment)
         greatest, total = z3.IntVal(term.sort.maximum), folded(left + right, left, right)
         return ite(below(greatest, total), greatest, total)
 
-    @_term.register
+    @_of.register
     def _minus(self, term: t.Minus, environment: _Environment) -> Symbol:
         left, right = self._term(term.left, environment), self._term(term.right, environment)
         return ite(below(left, right), z3.IntVal(0), folded(left - right, left, right))
 
-    @_term.register
+    @_of.register
     def _size(self, term: t.Size, environment: _Environment) -> Symbol:
         symbol = self._term(term.collection, environment)
         if isinstance(symbol, Row):
@@ -309,12 +314,12 @@ class Translation(Encoding):
             raise Unbounded(msg)
         return count(map(symbol.has, elements))
 
-    @_term.register
+    @_of.register
     def _member(self, term: t.Member, environment: _Environment) -> Symbol:
         collection, item = self._term(term.collection, environment), self._term(term.item, environment)
         return self.contains(collection, item, term.item.sort)
 
-    @_term.register
+    @_of.register
     def _increasing(self, term: t.Increasing, environment: _Environment) -> Symbol:
         symbol, sort = self._term(term.sequence, environment), t.item_sort(term.sequence)
 
@@ -325,26 +330,26 @@ class Translation(Encoding):
 
         return neg(some_place(symbol.length(), symbol.bound, falls))
 
-    @_term.register
+    @_of.register
     def _insert(self, term: t.Insert, environment: _Environment) -> Symbol:
         items, added = self._term(term.items, environment), self._term(term.item, environment)
         return Members(lambda item: disj(same(item, added), items.has(item)))
 
-    @_term.register
+    @_of.register
     def _discard(self, term: t.Discard, environment: _Environment) -> Symbol:
         items, removed = self._term(term.items, environment), self._term(term.item, environment)
         return Members(lambda item: conj(neg(same(item, removed)), items.has(item)))
 
-    @_term.register
+    @_of.register
     def _elements(self, term: t.Elements, environment: _Environment) -> Symbol:
         collection, sort = self._term(term.collection, environment), t.item_sort(term.collection)
         return Members(remembered(lambda item: self.contains(collection, item, sort)))
 
-    @_term.register
+    @_of.register
     def _head(self, term: t.Head, environment: _Environment) -> Symbol:
         return self._term(term.sequence, environment).at(z3.IntVal(0))
 
-    @_term.register
+    @_of.register
     def _tail(self, term: t.Tail, environment: _Environment) -> Symbol:
         symbol = self._term(term.sequence, environment)
         size = symbol.length()
@@ -360,7 +365,7 @@ class Translation(Encoding):
 
         return attrs.evolve(tail, some=some)
 
-    @_term.register
+    @_of.register
     def _append(self, term: t.Append, environment: _Environment) -> Symbol:
         symbol, item = self._term(term.sequence, environment), self._term(term.item, environment)
         size = symbol.length()
@@ -371,7 +376,7 @@ class Translation(Encoding):
             lambda wanted: disj(symbol.some(wanted), wanted(item)),
         )
 
-    @_term.register
+    @_of.register
     def _filter(self, term: t.Filter, environment: _Environment) -> Symbol:
         base = self._term(term.sequence, environment)
 
@@ -380,21 +385,21 @@ class Translation(Encoding):
 
         return self._filtered(base, condition, term.var.sort, environment.scope)
 
-    @_term.register
+    @_of.register
     def _at(self, term: t.At, environment: _Environment) -> Symbol:
         symbol, key = self._term(term.map, environment), self._term(term.key, environment)
         if term.default is None:
             return symbol.at(key)
         return ite(symbol.has(key), symbol.at(key), self._term(term.default, environment))
 
-    @_term.register
+    @_of.register
     def _store(self, term: t.Store, environment: _Environment) -> Symbol:
         symbol, key = self._term(term.map, environment), self._term(term.key, environment)
         if not any(True for _ in bound_in(key)):
             self.name(key, _field(term.map))
         return stored(symbol, key, self._term(term.value, environment))
 
-    @_term.register
+    @_of.register
     def _map_to(self, term: t.MapTo, environment: _Environment) -> Symbol:
         keys, sort = self._term(term.keys, environment), t.item_sort(term.keys)
         return Table(
@@ -402,13 +407,13 @@ class Translation(Encoding):
             remembered(lambda key: self._term(term.value, environment.bind(term.var, key))),
         )
 
-    @_term.register
+    @_of.register
     def _exists(self, term: t.Exists, environment: _Environment) -> Symbol:
         return self._some_of(
             term.collection, environment, lambda item: self._term(term.condition, environment.bind(term.var, item))
         )
 
-    @_term.register
+    @_of.register
     def _for_all(self, term: t.ForAll, environment: _Environment) -> Symbol:
         failing = self._some_of(
             term.collection,
@@ -417,7 +422,7 @@ class Translation(Encoding):
         )
         return neg(failing)
 
-    @_term.register
+    @_of.register
     def _sum(self, term: t.Sum, environment: _Environment) -> Symbol:
         symbol, sort = self._term(term.collection, environment), t.item_sort(term.collection)
         if not isinstance(symbol, Row) and self.elements(sort) is None:
@@ -472,7 +477,7 @@ class Translation(Encoding):
         self.assume(for_all(environment.scope, conj(total >= 0, total <= _GREATEST)))
         return total
 
-    @_term.register
+    @_of.register
     def _fix(self, term: t.Fixpoint, environment: _Environment) -> Symbol:
         return self._fixpoint(term, environment)
 
@@ -623,6 +628,9 @@ class Translation(Encoding):
                 for_all((*scope, key), implies(meant, stays_open), patterns),
             )
         return now
+
+
+_method_of: Final = vars(Translation)["_of"].dispatcher.dispatch
 
 
 def _sorts(counted: _Counted) -> list[Any]:

@@ -283,6 +283,7 @@ def _is_deep(term: t.Term) -> bool:
     return isinstance(term, (t.Filter, t.Fixpoint)) or any(map(_is_deep, t.parts_of(term)))
 
 
+@functools.cache
 def _used(commit: Commit) -> frozenset[str]:
     """Return the variables that a commit looks at, or writes."""
     terms = [guard.condition for guard in commit.requires]

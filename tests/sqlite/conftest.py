@@ -53,11 +53,14 @@ def engine(make, run):
 
 @pytest.fixture
 def sql(path):
-    """Send a statement to the file behind the engine's back, and return its rows."""
+    """Send statements to the file behind the engine's back, and return the rows of the last."""
 
     def send(statement, parameters=(), file=path):
         with closing(sqlite3.connect(file, isolation_level=None)) as connection:
             install(connection)
+            *before, statement = statement.split(";\n")
+            for each in before:
+                connection.execute(each)
             if "CAST(x'" not in statement:
                 return connection.execute(statement, parameters).fetchall()
             # A function of Python's takes no text that is not UTF-8.

@@ -232,8 +232,9 @@ OURS = {
         "the columns of a terminal event disagree with its kind",
     ),
     "an end of no run": (
-        f"UPDATE events SET kind = replace('{TERMINAL}', '{RUN_2}', '{ABSENT}'), "  # noqa: ISC004
-        f"terminal_run = '{ABSENT}', terminal_flow = 'f' WHERE cursor = 85",
+        "DELETE FROM events WHERE cursor = 85;\n"  # noqa: ISC004
+        "INSERT INTO events (cursor, seconds, nanos, mob_id, kind, terminal_run, terminal_flow) "
+        f"VALUES (85, 0, 0, 'mob-1', replace('{TERMINAL}', '{RUN_2}', '{ABSENT}'), '{ABSENT}', 'f')",
         f"note: event 85: its run {ABSENT} is not in the file",
     ),
     "a rotation ahead": (
