@@ -53,7 +53,7 @@ class Result:
 class Context:
     """What a chapter tests, and how much of it; ``source`` is the expression that makes a factory.
 
-    Without ``shrinks`` a chapter does not look for a simpler counterexample where it has a short one.
+    Without ``shrinks`` a chapter does not look for the simplest counterexample where it has a short one.
     """
 
     make: Callable[[], Factory]

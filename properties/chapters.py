@@ -229,10 +229,17 @@ def _refinement(group: str) -> Callable[[Context], Finding]:
         results: list[RefinementResult] = []
         for attempt in range(_ROUNDS):
             seed = context.seed + attempt * 1_000_003
-            results.append(
-                refine(group, context.make, context.profile, seed, name=context.name, source=context.source)
+            found = refine(
+                group,
+                context.make,
+                context.profile,
+                seed,
+                name=context.name,
+                source=context.source,
+                shrinks=context.shrinks,
             )
-            example = results[-1].counterexample
+            results.append(found)
+            example = found.counterexample
             calls = sum(result.calls for result in results)
             if example is not None:
                 return Finding.of(calls, example)

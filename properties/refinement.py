@@ -362,9 +362,10 @@ class Profile:
     examples: int
     steps: int
 
-    def settings(self, *, database: bool = False) -> hypothesis.settings:
+    def settings(self, *, database: bool = False, shrinks: bool = True) -> hypothesis.settings:
         """Return the Hypothesis settings; without a database a seed alone decides what is tried."""
         chosen: dict[str, Any] = {} if database else {"database": None}
+        phases = (Phase.explicit, Phase.reuse, Phase.generate, *((Phase.shrink,) if shrinks else ()))
         return hypothesis.settings(
             max_examples=self.examples,
             stateful_step_count=self.steps,
@@ -372,7 +373,7 @@ class Profile:
             print_blob=False,
             verbosity=Verbosity.quiet,
             suppress_health_check=list(HealthCheck),
-            phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
+            phases=phases,
             **chosen,
         )
 
@@ -412,13 +413,23 @@ def unreached(results: Iterable[RefinementResult], capabilities: Capabilities = 
 
 
 def refine(
-    group: str, make: Callable[[], Factory], profile: Profile, seed: int, *, name: str, source: str
+    group: str,
+    make: Callable[[], Factory],
+    profile: Profile,
+    seed: int,
+    *,
+    name: str,
+    source: str,
+    shrinks: bool = True,
 ) -> RefinementResult:
-    """Drive a backend through one rule group and return the shortest counterexample found, if any."""
+    """Drive a backend through one rule group and return the shortest counterexample found, if any.
+
+    Without ``shrinks`` calls are left out and values simplified, but Hypothesis does not draw simpler ones first.
+    """
     machine = hypothesis.seed(seed)(refinement(group, make, name, source))
     counterexample = None
     try:
-        run_state_machine_as_test(machine, settings=profile.settings())
+        run_state_machine_as_test(machine, settings=profile.settings(shrinks=shrinks))
     except Mismatch as mismatch:
         counterexample = shrunk(mismatch.counterexample, make)
     return RefinementResult(group, dict(machine.reached), counterexample)

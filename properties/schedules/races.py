@@ -6,6 +6,7 @@ whatever makes one call at a time; some schedule of its scenario has no sequenti
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -129,10 +130,36 @@ def discover(race: Race) -> Discovery:
     return Discovery(race, exploration.schedules, time.perf_counter() - begun, failure)
 
 
+class _YieldingLock:
+    """A lock that whoever gave it back does not take again before those who wait for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.acquire = self._lock.acquire
+
+    def release(self) -> None:
+        """Give it back, and let others have it."""
+        self._lock.release()
+        time.sleep(_TURN)
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+_TURN: Final = 50e-6
+"""Seconds in which a thread that waits for a lock wakes and takes it."""
+
+
 class _YieldingStore(Store):
-    """A store that lets other threads go on wherever its state is read or replaced."""
+    """A store that lets other threads go on wherever its state is read or replaced, and its lock given back."""
 
     __slots__ = ("_held",)
+
+    def __init__(self, state: Any) -> None:
+        super().__init__(state, _YieldingLock())
 
     @property
     def state(self) -> Any:
@@ -167,10 +194,10 @@ class _SqliteRace(SqliteFactory):
 
     def connect(self, path: Path, clock: Clock) -> Stores:
         assert self._race.handlers is not None, "a backend on SQLite"
-        return Stores(SqliteEngine(path, clock=clock, handlers=self._race.handlers, trace=_let_others_go_on))
+        return Stores(SqliteEngine(path, clock=clock, handlers=self._race.handlers, trace=let_others_go_on))
 
 
-def _let_others_go_on(_sql: str) -> None:
+def let_others_go_on(_sql: str) -> None:
     """Give up the turn before a statement: other threads see what was committed before it, not by chance alone."""
     time.sleep(0)
 

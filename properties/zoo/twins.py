@@ -26,7 +26,7 @@ from mobstore.model import operations as ops
 from mobstore.model.step import HANDLERS, EventStoreState
 from mobstore.properties.chapter import Result, Verdict
 from mobstore.properties.faults.broken import BROKEN
-from mobstore.properties.schedules.races import RACES
+from mobstore.properties.schedules.races import RACES, let_others_go_on
 from mobstore.properties.subject import Factory, MemoryFactory, ProgramFactory, SqliteFactory
 from mobstore.properties.zoo import ZOO
 from mobstore.properties.zoo.backend import BrokenBackend, Kind
@@ -136,7 +136,7 @@ class _Untransacted(SqliteFactory):
     def connect(self, path: Path, clock: Clock) -> Stores:
         """Return the backend on this file."""
         handlers = {kind: (Session.read, body) for kind, (_, body) in SQLITE_HANDLERS.items()}
-        return Stores(SqliteEngine(path, clock=clock, handlers=handlers))
+        return Stores(SqliteEngine(path, clock=clock, handlers=handlers, trace=let_others_go_on))
 
 
 def _accepting() -> Factory:

@@ -2,22 +2,11 @@
 
 import pytest
 
-from mobstore.backends._stores import Stores
 from mobstore.backends.capabilities import FULL, Capabilities
-from mobstore.backends.sqlite import HANDLERS, SqliteEngine
-from mobstore.backends.sqlite._session import Session
 from mobstore.properties.concurrency import Face, faces_of
 from mobstore.properties.concurrency.drivers import drive_workflows, lacks_any
 from mobstore.properties.subject import MemoryFactory, SqliteFactory
-
-
-class Untransacted(SqliteFactory):
-    """Every statement is a transaction of its own."""
-
-    def connect(self, path, clock):
-        handlers = {kind: (Session.read, body) for kind, (_, body) in HANDLERS.items()}
-        return Stores(SqliteEngine(path, clock=clock, handlers=handlers))
-
+from mobstore.properties.zoo.twins import TWINS
 
 FACES = [(make, face) for make in (MemoryFactory, SqliteFactory) for face in faces_of(make())]
 
@@ -31,7 +20,8 @@ def test_workflows_come_to_their_end_and_are_linearizable(make, face):
 
 
 def test_a_store_without_transactions_is_found_out():
-    found = (drive_workflows(Untransacted, Face.THREADS, 1) for _ in range(20))
+    untransacted = TWINS["stress-handles"].backend
+    found = (drive_workflows(untransacted, Face.THREADS, 1) for _ in range(20))
     assert next(driven for driven in found if driven.failure).failure.startswith("not linearizable")
 
 

@@ -23,6 +23,7 @@ from mobstore.properties.faults.power import CHANGING, LEVELS, Tally, cut_calls,
 
 QUICK = LEVELS["quick"]
 SMALL = attrs.evolve(QUICK, name="small", drawn=0)
+FEW = attrs.evolve(SMALL, recoveries=400, schedules=2)
 PAGE = durability.PAGE.read_text("utf-8")
 TRIED = durability.PAGE.with_name("faults.md").read_text("utf-8")
 
@@ -81,10 +82,13 @@ def test_a_power_cut_in_any_call_loses_and_tears_nothing(storage):
     assert all(tally.images > 5 for tally in tallies)
 
 
-def test_a_disk_that_fails_in_any_call_harms_nothing():
-    found = list(fail_calls(sqlite_storages()[0], QUICK, 1))
+def test_a_disk_that_fails_in_a_call_harms_nothing():
+    """In some of the calls, reading and changing; `mobstore durability` tries all."""
+    found = list(fail_calls(sqlite_storages()[0], QUICK, 1, every=5))
     assert [harm.story() for each in found for harm in each.harms] == []
-    assert sum(each.erred for each in found) > 500
+    assert len(found) > 12
+    assert all(each.tried for each in found)
+    assert sum(each.erred for each in found) > 150
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -189,9 +193,9 @@ def lied_to():
 
 def test_the_command_reports_what_it_tried(monkeypatch, capsys):
     """In JSON with the numbers of each call, in processes of its own."""
-    kept, lied_to = (partial(durability._kept, "wal", "FULL", QUICK, 3), partial(durability._lied_to, QUICK, 3))
-    power, overlap = (partial(what, 0, QUICK, 3) for what in (durability._power, durability._overlap))
-    parts = (kept, lied_to, power, partial(overlap, 0), partial(durability._damage, QUICK, 3))
+    kept, lied_to = (partial(durability._kept, "wal", "FULL", FEW, 3), partial(durability._lied_to, FEW, 3))
+    power, overlap = (partial(what, 0, FEW, 3) for what in (durability._power, durability._overlap))
+    parts = (kept, lied_to, power, partial(overlap, 0), partial(list, map(Damage, SPOILS)))
     code, out = reported(capsys, monkeypatch, *parts, arguments=["--json", "--jobs", "2"])
     told = json.loads(out)
     assert code == 0
@@ -200,7 +204,7 @@ def test_the_command_reports_what_it_tried(monkeypatch, capsys):
     calls = {call["name"]: call for call in told["calls"]}
     assert calls.keys() >= {"cas_grant_node_slot", "append"}
     assert calls["append"]["images"] > 20
-    assert sum(call["schedules"] for call in calls.values()) > told["schedules"]["count"] == QUICK.schedules
+    assert sum(call["schedules"] for call in calls.values()) > told["schedules"]["count"] == FEW.schedules
     assert [each["name"] for each in told["damage"]] == [*SPOILS]
 
 

@@ -68,12 +68,14 @@ class Credulous(Session):
 
 
 def test_a_backend_that_does_not_compare_its_checks_is_found_out(monkeypatch):
-    """By rows that are another's, or not there."""
+    """By rows in which a bit flipped, that are another's, or not there."""
     monkeypatch.setattr("mobstore.backends.sqlite._engine.Session", Credulous)
     for module in ("_runs", "_events", "_agreement"):
         monkeypatch.setattr(
             f"mobstore.backends.sqlite.{module}.agreeing",
             lambda _session, _scope, rows, _total: [row[:-1] for row in rows],
         )
-    wrong = {found.name: len(found.wrong) for found in damage_pages(1)}
-    assert all(wrong[name] for name in ("another page", "an earlier state")), wrong
+    spoils = ("one bit", "another page", "an earlier state")
+    wrong = {found.name: len(found.wrong) for found in damage_pages(1, spoils=spoils)}
+    assert [*wrong] == [*spoils]
+    assert all(wrong.values()), wrong

@@ -35,7 +35,7 @@ def run_pytest(path, factory, *arguments):
 def test_a_broken_backend_fails_its_chapter(tmp_path):
     """With the program to paste, what to do again, and no traceback of the suite's own."""
     code, out = run_pytest(
-        tmp_path, "ZOO['delete-ignores-revision']", "-k", "refines-spec", "--mobstore-seed", "1", "-n", "2"
+        tmp_path, "ZOO['delete-ignores-revision']", "-k", "refines-spec", "--mobstore-seed", "1", "-n", "1"
     )
     assert code == 1, out
     assert "failed: spec calls refine the model: delete_spec" in out

@@ -21,6 +21,7 @@ from mobstore.properties import (
     handles,
     identifiers,
     pools,
+    replay,
     roundtrip,
     rows,
     smoke,
@@ -57,7 +58,9 @@ def test_a_broken_backend_is_rejected(name):
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
 def test_every_chapter_rejects_its_broken_twin_at_the_step(chapter, monkeypatch):
     """A check is believed as far as it has caught something."""
-    monkeypatch.setattr("mobstore.properties.concurrency.branches._SHRINKING", 1.0)
+    events = [path for path in replay.bundled() if path.name.startswith("events-prune")]
+    monkeypatch.setattr(replay, "bundled", lambda: events)
+    monkeypatch.setattr("mobstore.properties.concurrency.branches._DRAWING", 4.0)
     found = reject(name_of(chapter.name), 0)
     assert found.is_rejected, (found.mistake, found.own)
     assert "Error: " not in found.own.detail, "the twin is broken in another way than it should be"

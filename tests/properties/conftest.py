@@ -1,0 +1,10 @@
+"""Chapters in which calls overlap take a time of their own; here they take less."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def brief_branches(monkeypatch):
+    """No further round of branches begins where calls have overlapped already, and few simpler ones are tried."""
+    monkeypatch.setattr("mobstore.properties.concurrency.branches._DRAWING", 0.3)
+    monkeypatch.setattr("mobstore.properties.concurrency.branches._SHRINKING", 1.0)
