@@ -6,12 +6,14 @@ to it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import attrs
 
 from mobstore.model.machines import Input, Machine, Transitioned
+from mobstore.model.machines.machine import Attempt
 
 S = TypeVar("S", bound=Hashable)
 
@@ -111,11 +113,19 @@ def steps_of(
     """Return the successors of a state: what each input leads to, as far as that is ``within`` the scope."""
     given = tuple(inputs)
 
+    @functools.cache
+    def attempts(phase: Any) -> tuple[tuple[Input, Sequence[Attempt]], ...]:
+        pairs = ((input, machine.attempts(type(input), phase)) for input in given)
+        return tuple((input, tried) for input, tried in pairs if tried)
+
     def successors(state: Any) -> Iterator[tuple[Move, Any]]:
-        for input in given:
-            result = machine.step(state, input)
-            if isinstance(result, Transitioned) and within(result.next_state):
-                yield (result.transition_id, input), result.next_state
+        for input, tried in attempts(getattr(state, "phase", None)):
+            for attempt in tried:
+                result = attempt(state, input)
+                if type(result) is Transitioned:
+                    if within(result.next_state):
+                        yield (result.transition_id, input), result.next_state
+                    break
 
     return successors
 

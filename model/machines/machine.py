@@ -1,7 +1,7 @@
 """Machines: transitions as data, and one step of them."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Generic, Self, TypeAlias, TypeVar
 
 import attrs
@@ -139,7 +139,8 @@ class NoMatchingTransition:
 
 
 Refusal: TypeAlias = GuardRejected | NoMatchingTransition
-_Try: TypeAlias = Callable[[Any, Any], Any]
+Attempt: TypeAlias = Callable[[Any, Any], Any]
+"""A transition, compiled: of a state and an input, it makes `Transitioned`, or the `Rejection` of a guard."""
 
 STATE: Final = "s"
 INPUT: Final = "i"
@@ -159,14 +160,21 @@ class Machine(Generic[S]):
             _check(transition, self)
 
     @functools.cached_property
-    def _tries(self) -> dict[tuple[type, Any], list[_Try]]:
+    def _tries(self) -> dict[tuple[type, Any], list[Attempt]]:
         """The compiled transitions, by input and phase."""
-        tries: dict[tuple[type, Any], list[_Try]] = {}
+        tries: dict[tuple[type, Any], list[Attempt]] = {}
         for transition in self.transitions:
             attempt = _compiled(transition)
             for phase in transition.sources or (None,):
                 tries.setdefault((transition.input, phase), []).append(attempt)
         return tries
+
+    def attempts(self, input: type[Input], phase: Any) -> Sequence[Attempt]:
+        """Return what is tried of an input in a phase, in this order; a machine without phases has None for one.
+
+        `step` tells why it refuses; who asks for many inputs, and only for what they lead to, need not be told.
+        """
+        return self._tries.get((input, phase), ())
 
     def step(self, state: S, input: Input) -> Transitioned[S] | Refusal:
         """Return what the machine does with an input in a state; a refusal changes nothing.
@@ -175,7 +183,7 @@ class Machine(Generic[S]):
         """
         phase = getattr(state, "phase", None)
         rejections = []
-        for attempt in self._tries.get((type(input), phase), ()):
+        for attempt in self.attempts(type(input), phase):
             result = attempt(state, input)
             if type(result) is Transitioned:
                 return result
@@ -200,7 +208,7 @@ class Machine(Generic[S]):
         return (transition for transition in self.transitions if transition.input is input)
 
 
-def _compiled(transition: Transition) -> _Try:
+def _compiled(transition: Transition) -> Attempt:
     """Return the function that answers `Transitioned`, or the `Rejection` of the first guard that fails."""
     writer = Writer()
     waiting = list(transition.definitions)
