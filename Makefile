@@ -22,6 +22,7 @@ check: $(READY)
 # What takes too long for every change: a nightly job.
 thorough: test lint check check-node workflows
 	$(BIN)/mobstore prove --mutants
+	$(BIN)/mobstore protocols --mutants
 	$(BIN)/mobstore zoo --jobs 2
 	$(BIN)/mobstore durability --profile ci
 

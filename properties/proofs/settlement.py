@@ -76,7 +76,7 @@ class Result:
         return sum(finding.seconds for finding in self.findings)
 
 
-_BRIEF: Final = 2.0
+_BRIEF: Final = 1.0
 """Seconds that a solver has for what another one refuted."""
 
 

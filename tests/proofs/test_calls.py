@@ -74,9 +74,9 @@ def test_nothing_is_refuted_of_the_tables_as_they_are():
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.name in SOME], ids=lambda row: row.name)
-def test_a_row_that_is_changed_anywhere_is_refuted(row):
-    """By a countermodel that Python confirms."""
-    for changed in (mutant.row for mutant in MUTANTS if mutant.original is row):
+def test_a_row_that_is_changed_is_refuted(row):
+    """By a countermodel that Python confirms, each third change; ``mobstore prove --mutants`` tries all."""
+    for changed in [mutant.row for mutant in MUTANTS if mutant.original is row][::3]:
         found = refuted(Subject(rows=tuple(changed if each is row else each for each in ROWS)), row.name)
         assert found, changed
         assert {result.verdict for result in found} == {Verdict.REFUTED}

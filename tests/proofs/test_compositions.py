@@ -110,7 +110,7 @@ def test_a_broken_commit_is_refuted(commit, invariant):
     (obligation,) = (
         each for each in compositions.of_commit(commit) if each.name == f"composed/{invariant}/{commit.name}"
     )
-    result = settle(obligation, limit=30)
+    result = settle(obligation, limit=0.5)
     assert result.verdict is Verdict.REFUTED
     assert result.countermodel is not None
     assert result.countermodel.confirmed, str(result.countermodel)

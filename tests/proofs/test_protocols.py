@@ -164,9 +164,9 @@ def test_what_is_listed_as_harmless_breaks_no_proof():
     assert len(unproved) < len(known) / 3
 
 
-@pytest.mark.parametrize("name", ["memory", "optimistic"])
-def test_every_mutant_is_noticed_or_listed(name, capsys):
-    assert cli.main(["protocols", name, "--mutants"]) == 0
+def test_every_mutant_is_noticed_or_listed(capsys):
+    """Of the shortest protocol; ``mobstore protocols --mutants`` tries those of all, and `make thorough` runs it."""
+    assert cli.main(["protocols", "optimistic", "--mutants"]) == 0
     assert "NOT noticed" not in capsys.readouterr().out
 
 
