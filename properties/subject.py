@@ -497,7 +497,7 @@ def factory_source(name: str) -> str:
         return f"SqliteFactory(Path({where!r}))" if where else "SqliteFactory()"
     if kind == "exec":
         return f"ProgramFactory({where!r})"
-    return f"__import__({kind!r}, fromlist=['_']).{where}()"
+    return f"adapted(__import__({kind!r}, fromlist=['_']).{where}())"
 
 
 class UnknownBackend(Exception):

@@ -9,11 +9,18 @@ import pytest
 
 from mobstore.backends import memory
 from mobstore.model import MobRunStatus, NewMobEvent, Timestamp, evolve
-from mobstore.properties import cli, pools
+from mobstore.properties import cli, pools, subject
 from mobstore.properties.chapter import Context, Profile
 from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.own_time import RESOLUTION, OwnTimeFactory, stamps
-from mobstore.properties.subject import ManualClock, MemoryFactory, SqliteFactory, adapted, factory_of
+from mobstore.properties.subject import (
+    ManualClock,
+    MemoryFactory,
+    SqliteFactory,
+    adapted,
+    factory_of,
+    factory_source,
+)
 from mobstore.properties.zoo import ZOO
 
 CHAPTER = {chapter.name: chapter for chapter in CHAPTERS}
@@ -123,6 +130,19 @@ def test_the_stamp_that_is_answered_is_held():
     calls, wrong = stamps(Factory())
     assert calls == 2
     assert "is held with" in wrong
+
+
+def own():
+    """A factory with nothing to tell it."""
+    return Own(MemoryFactory())
+
+
+def test_a_printed_program_opens_it():
+    """As the suite does."""
+    factory = eval(factory_source(f"{__name__}:own"), vars(subject))
+    with factory.open(ManualClock()) as stores:
+        created = stores.profiles.create("p", {"tools": []})
+        assert created.created_at == Timestamp.from_nanos(ManualClock().nanos)
 
 
 PROGRAM = """
