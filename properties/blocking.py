@@ -42,9 +42,9 @@ class BlockingFactory:
         """Whether the factory can let its backend die."""
         return hasattr(self._factory, "crash")
 
-    def open(self, clock: Clock) -> Any:
-        """Return a new handle."""
-        return _BlockingStores(lambda: self._run(self._factory.open(clock)), self._run)
+    def open(self, *clock: Clock) -> Any:
+        """Return a new handle; a backend that keeps its own time takes no clock."""
+        return _BlockingStores(lambda: self._run(self._factory.open(*clock)), self._run)
 
     def crash(self) -> None:
         """Let the backend die where it stands."""

@@ -52,6 +52,7 @@ from mobstore.properties.faults.crashing import SimulatedFactory, crash_amid_cal
 from mobstore.properties.faults.overlap import cut_schedules
 from mobstore.properties.faults.power import LEVELS, Tally, cut_calls
 from mobstore.properties.faults.vfs import Unreachable, library
+from mobstore.properties.own_time import stamps
 from mobstore.properties.refinement import (
     GROUPS,
     Comparison,
@@ -335,7 +336,10 @@ def _storages(factory: Factory) -> tuple[Any, ...]:
 
 def _clock(context: Context) -> Finding:
     calls, wrong, step = disturb_clock(context.make())
-    return Finding(calls, wrong, step=step)
+    if wrong:
+        return Finding(calls, wrong, step=step)
+    more, wrong = stamps(context.make())
+    return Finding(calls + more, wrong, step="append")
 
 
 _WORKERS: Final = 4

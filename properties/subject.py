@@ -38,6 +38,7 @@ PORTS: Final = {"run": "runs", "event": "events", "metadata": "metadata", "spec"
 class Factory(Protocol):
     """Opens a backend: each `open` gives a new handle on the same storage, until `destroy` removes it.
 
+    Where a backend keeps its own time, ``open`` takes no clock (`mobstore.properties.own_time`).
     A factory may have more, all of it optional: ``capabilities``, a `Capabilities` that says what the backend
     does not do; ``crash()``, which lets the backend die where it stands: no handle is closed, and the next
     `open` finds what is durable; and ``kill()``, which does so at once, from another thread than that of a call
@@ -177,6 +178,7 @@ class ProgramFactory:
         self._keeps = idle is not None
         self._program: wire.Program | None = None
         self._handles = 0
+        self._times: Any = None
         self._killed = False
 
     def open(self, clock: Clock) -> Stores:
@@ -187,7 +189,24 @@ class ProgramFactory:
             self._killed = False
         handle = self._handles if program.greeting.handles else 0
         self._handles += 1
-        return Stores(wire.ProgramEngine(program, clock, handle))
+        return self._in_time(Stores(wire.ProgramEngine(program, clock, handle)), clock)
+
+    def _in_time(self, stores: Stores, clock: Clock) -> Stores:
+        from mobstore.properties.own_time import Times, over  # noqa: PLC0415 - it makes calls
+
+        if self.program.greeting.clock:
+            return stores
+        self._times = self._times or Times()
+        return over(stores, clock, self._times)
+
+    @property
+    def open_as_it_is(self) -> Callable[[], Stores] | None:
+        """Where the program keeps its own time, what returns a new handle that shows it."""
+        self._program = self._program or self._started()
+        return None if self._program.greeting.clock else self._open_as_it_is
+
+    def _open_as_it_is(self) -> Stores:
+        return Stores(wire.ProgramEngine(self.program))
 
     @property
     def program(self) -> wire.Program:
@@ -222,8 +241,6 @@ class ProgramFactory:
             return self._idle.pop()
         program = wire.Program(shlex.split(self.name))
         try:
-            if not program.greeting.clock:
-                raise UnknownBackend(f"{self.name} takes no time from the suite: it must answer control.clock")
             program.call(protocol.Reset())
         except BaseException:
             program.kill()
@@ -236,7 +253,7 @@ class ProgramFactory:
         Raises:
             ProgramFailure: the program wrote something that nobody asked for, or cannot be emptied.
         """
-        program, self._program, self._handles = self._program, None, 0
+        program, self._program, self._handles, self._times = self._program, None, 0, None
         if program is None:
             return
         if program.failed or self._killed:
@@ -443,8 +460,10 @@ def factory_of(name: str) -> Callable[[], Factory]:
 
 def adapted(factory: Any) -> Factory:
     """Return a factory whose calls wait, for one whose calls do, or are awaited."""
+    from mobstore.properties.own_time import OwnTimeFactory, keeps_time  # noqa: PLC0415 - it makes calls
+
     waiting: Factory = BlockingFactory(factory) if is_async(factory) else factory
-    return waiting
+    return OwnTimeFactory(waiting) if keeps_time(factory) else waiting
 
 
 def _program(command: str) -> ProgramBackend:
@@ -478,7 +497,7 @@ def factory_source(name: str) -> str:
         return f"SqliteFactory(Path({where!r}))" if where else "SqliteFactory()"
     if kind == "exec":
         return f"ProgramFactory({where!r})"
-    return f"__import__({kind!r}, fromlist=['_']).{where}()"
+    return f"adapted(__import__({kind!r}, fromlist=['_']).{where}())"
 
 
 class UnknownBackend(Exception):

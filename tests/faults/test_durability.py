@@ -267,7 +267,7 @@ def test_the_report_is_for_people(monkeypatch, capsys):
         kept,
         lied_to,
         partial(durability._exposed, "write-behind", 1),
-        partial(durability._exposed, "woken-afterwards", 1),
+        partial(durability.Exposed, "woken-afterwards", "a mistake", "put_spec: a subscriber sleeps on"),
     )
     code, out = reported(capsys, monkeypatch, *parts, arguments=["--jobs", "1"])
     assert code == 0

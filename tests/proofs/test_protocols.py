@@ -165,7 +165,7 @@ def test_what_is_listed_as_harmless_breaks_no_proof():
 
 
 def test_every_mutant_is_noticed_or_listed(capsys):
-    """Of the shortest protocol; ``mobstore protocols --mutants`` tries those of all."""
+    """Of the shortest protocol; ``mobstore protocols --mutants`` tries those of all, as `make thorough` does."""
     assert cli.main(["protocols", "optimistic", "--mutants"]) == 0
     assert "NOT noticed" not in capsys.readouterr().out
 

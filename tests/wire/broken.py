@@ -71,7 +71,7 @@ def write(line):
 
 
 class Storage:
-    greeting = Greeting(1, "broken", clock=WHAT != "takes-no-time")
+    greeting = Greeting(1, "broken", clock=True)
 
     def open(self, clock):
         return memory.open(clock)

@@ -211,13 +211,6 @@ def test_a_broken_program_never_passes(what, capsys):
     assert NEVER[what] in said
 
 
-def test_a_program_that_takes_no_time_cannot_be_checked(capsys):
-    """Its times could not be compared; that is told, and is no pass."""
-    command = f"exec:{shlex.quote(sys.executable)} {shlex.quote(str(BROKEN))} takes-no-time"
-    assert cli.main(["check", command, "--chapter", "smoke", "--seed", "1"]) == 2
-    assert "takes no time from the suite: it must answer control.clock" in capsys.readouterr().err
-
-
 def test_a_hanging_program_never_passes(capsys, monkeypatch):
     """And is given up at once, for each further try would hang as long."""
     monkeypatch.setattr(wire.Program, "TIMEOUT", 0.5)
