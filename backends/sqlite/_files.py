@@ -29,8 +29,7 @@ REQUIRED_SETTINGS: Final = ("wal", 2)
 """What ``PRAGMA journal_mode`` and ``synchronous`` must answer on every connection (`mobstore durability`)."""
 
 _CACHED_STATEMENTS: Final = 256
-_LOOKS: Final = 20
-_BETWEEN_LOOKS: Final = 0.005
+_LOOKS: Final = 3
 _SMALLEST_PAGE: Final = 512
 """SQLite takes a shorter file for an empty one."""
 HANDLES: Final = threading.RLock()
@@ -209,13 +208,14 @@ class Opener:
                 self._refuse_foreign(path)
                 break
             except sqlite3.DatabaseError as error:
-                # An interrupted creation leaves a journal, from which SQLite undoes it.
-                if path.with_name(f"{path.name}-journal").exists():
+                # From a journal SQLite undoes an interrupted creation.  Without its log a file may be half of what
+                # it is, while the log is written back, and for as long as whoever did that was killed amid.  What
+                # opens it next reads both, and refuses it then.
+                if any(path.with_name(f"{path.name}{kind}").exists() for kind in ("-journal", "-wal")):
                     break
-                # What takes no lock may look while another process writes its log back into the file.
-                if not looks_left or not path.with_name(f"{path.name}-wal").exists():
+                # The log may have been written back, and removed, between the look and this.
+                if not looks_left:
                     raise self._refuse(explain(error, self.wait)) from None
-                time.sleep(_BETWEEN_LOOKS)
 
     def _refuse_foreign(self, path: Path) -> None:
         size = path.stat().st_size

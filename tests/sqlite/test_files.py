@@ -227,6 +227,29 @@ def test_a_file_that_gets_checks_gets_all_or_none(path, run):
             assert found == answers
 
 
+def test_a_file_whose_log_was_half_written_back_is_opened(path):
+    """Without the log it is shorter than its first page says, for as long as nobody writes the log back again."""
+    SqliteEngine(path).close()
+    short = path.stat().st_size
+    left = path.with_name("left.db")
+    with (
+        closing(sqlite3.connect(path, isolation_level=None)) as connection,
+        closing(SqliteEngine(path)) as engine,
+    ):
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        for _ in range(9):
+            engine.execute(ops.Append(NewMobEvent("mob", {"type": "x" * 3000})))
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        left.write_bytes(path.read_bytes()[:short])
+        left.with_name("left.db-wal").write_bytes(path.with_name(f"{path.name}-wal").read_bytes())
+    alone = left.with_name("alone.db")
+    alone.write_bytes(left.read_bytes())
+    with pytest.raises(ReadFailed, match="the file is corrupt"):
+        SqliteEngine(alone)
+    with closing(SqliteEngine(left)) as engine:
+        assert engine.execute(ops.LatestCursor()) == 9
+
+
 # --- refusals -----------------------------------------------------------------------------------------------
 
 
