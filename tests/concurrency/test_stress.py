@@ -1,11 +1,16 @@
 """Long runs are decided in polynomial time, and reach every call that compares."""
 
+import itertools
+
 import pytest
 
-from mobstore.model import State
+from mobstore.backends._stores import Stores
+from mobstore.model import ReadFailed, State
 from mobstore.model.wrappers import ROWS, Cell, Equals
 from mobstore.properties.concurrency import Face, faces_of
+from mobstore.properties.concurrency.driving import ProcessFailed
 from mobstore.properties.concurrency.stress import KINDS, POLYNOMIAL, caller, stress
+from mobstore.properties.linearizability.history import Process
 from mobstore.properties.linearizability.stores import outcome_in
 from mobstore.properties.schedules import RACES
 from mobstore.properties.schedules.scenario import NOW
@@ -31,13 +36,49 @@ def test_long_runs_in_memory_are_a_chain(face):
     assert found.overlapping > 100
 
 
+def no_read_fails(_process):
+    """Stands for noting that a read failed, which a history leaves out."""
+    msg = "a read failed"
+    raise AssertionError(msg)
+
+
 @pytest.mark.parametrize("face", faces_of(SqliteFactory()))
-def test_long_runs_on_sqlite_are_a_chain(face):
+def test_long_runs_on_sqlite_are_a_chain(face, monkeypatch):
+    """Nobody is refused what is there, either."""
+    monkeypatch.setattr(Process, "fail", no_read_fails)
     found = stress(SqliteFactory, face, 240, 1)
     assert found.failure == ""
     assert found.decided_by <= POLYNOMIAL
     assert found.overlapping > 100
     assert (found.unknown > 0) == (face is Face.TASKS)
+
+
+class RefusingEngine:
+    """Its reads fail now and then."""
+
+    def __init__(self, engine):
+        self._engine, self._reads = engine, itertools.count(1)
+
+    def __getattr__(self, name):
+        return getattr(self._engine, name)
+
+    def execute(self, operation):
+        if operation.reads and next(self._reads) % 9 == 0:
+            raise ReadFailed("the file is gone")
+        return self._engine.execute(operation)
+
+
+class Refusing(SqliteFactory):
+    def connect(self, path, clock):
+        return Stores(RefusingEngine(super().connect(path, clock).engine))
+
+
+@pytest.mark.parametrize("face", [Face.THREADS, Face.PROCESSES])
+def test_a_read_that_fails_is_not_passed_over(face, monkeypatch):
+    """Where it must not."""
+    monkeypatch.setattr(Process, "fail", no_read_fails)
+    with pytest.raises((AssertionError, ProcessFailed), match="a read failed"):
+        stress(Refusing, face, 240, 1)
 
 
 def test_a_caller_alone_always_succeeds():
