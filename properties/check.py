@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeAlias
 
 from mobstore.backends.wire import ProgramFailure
 from mobstore.properties import report
@@ -15,7 +19,7 @@ from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.check_page import page
 from mobstore.properties.junit import write_junit
 from mobstore.properties.known import NotAList, read_known
-from mobstore.properties.refinement import PROFILES
+from mobstore.properties.refinement import PROFILES, Profile
 from mobstore.properties.subject import (
     Factory,
     ProgramBackend,
@@ -39,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--known", type=Path, metavar="FILE", help="known failures, CHAPTER: REASON a line; one that passes fails"
     )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        help="how many chapters are tried at a time, each in a process and on storages of its own (default: 1)",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="write the report as one self-contained page, too"
@@ -53,6 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
         chapters = _chosen(arguments.chapter)
         known = {} if arguments.known is None else read_known(arguments.known, [each.name for each in CHAPTERS])
         capabilities = declared_by(make)
+        if arguments.jobs < 1:
+            raise LookupError(f"--jobs {arguments.jobs}: at least one chapter is tried at a time")
+        if arguments.jobs > 1 and isinstance(make, ProgramBackend):
+            raise UnknownBackend("a program has one storage, on which one chapter is tried after the other")
         for path in _written(arguments):
             path.touch()
     except (UnknownBackend, NotAList, LookupError, TypeError, OSError, ProgramFailure) as error:
@@ -63,9 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
     context = Context(make, arguments.backend, source, PROFILES[arguments.profile], seed, capabilities)
     progress = report.Progress(quiet=arguments.json)
     results = []
-    for chapter in chapters:
+    for chapter, result in _results(context, chapters, arguments.jobs):
         progress.begin(chapter)
-        results.append(chapter.run(context))
+        results.append(result())
         progress.end(results[-1])
     if (failed := _ended(make)) is not None:
         results.append(failed)
@@ -79,6 +93,28 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.junit is not None:
         write_junit(arguments.junit, context, results, known)
     return report.EXIT_CODES[report.overall(results, known)]
+
+
+Settled: TypeAlias = Callable[[], Result]
+"""Waits for the result of a chapter, and returns it."""
+
+
+def _results(context: Context, chapters: Sequence[Chapter], jobs: int) -> Iterator[tuple[Chapter, Settled]]:
+    """Iterate over the chapters with what tells their results, in their order."""
+    if jobs == 1:
+        yield from ((chapter, functools.partial(chapter.run, context)) for chapter in chapters)
+        return
+    with ProcessPoolExecutor(max(jobs, 1), get_context("spawn")) as pool:
+        started = [
+            pool.submit(_run, chapter.name, context.name, context.profile, context.seed) for chapter in chapters
+        ]
+        yield from zip(chapters, (future.result for future in started), strict=True)
+
+
+def _run(chapter: str, backend: str, profile: Profile, seed: int) -> Result:
+    make = factory_of(backend)
+    (found,) = _chosen([chapter])
+    return found.run(Context(make, backend, factory_source(backend), profile, seed, declared_by(make)))
 
 
 def _written(arguments: argparse.Namespace) -> list[Path]:

@@ -111,7 +111,7 @@ def print_results(context: Context, results: Sequence[Result], known: Mapping[st
     verdict = overall(results, known)
     seconds, calls = sum(result.seconds for result in results), sum(result.calls for result in results)
     console.print(
-        f"\n{context.name}: {verdict.value.upper()} ({counted(results)}; {calls:,} calls in {seconds:.1f} s; "
+        f"\n{context.name}: {verdict.value.upper()} ({counted(results)}; {calls:,} calls; {seconds:.1f} s of work; "
         f"profile {context.profile.name}, seed {context.seed})",
         style=_STYLES[verdict],
         markup=False,

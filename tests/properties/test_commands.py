@@ -138,6 +138,21 @@ def test_check_of_a_backend_of_one_s_own(capsys, monkeypatch, tmp_path):
     assert "again: mobstore check mine:factory --profile ci --seed 1" in out
 
 
+def test_chapters_that_are_tried_at_a_time_come_to_the_same(capsys, monkeypatch, tmp_path):
+    """In their order, with what proves a failure."""
+    (tmp_path / "worse.py").write_text(
+        "from mobstore.properties.zoo import ZOO\nfactory = ZOO['delete-ignores-revision']\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    chapters = [part for name in ("comparisons", "smoke", "refines-spec") for part in ("--chapter", name)]
+    printed = []
+    for jobs in ("1", "2"):
+        assert cli.main(["check", "worse:factory", "--seed", "5", "--json", "--jobs", jobs, *chapters]) == 1
+        printed.append(json.loads(capsys.readouterr().out)["chapters"])
+    assert [each["verdict"] for each in printed[0]] == ["failed", "passed", "failed"]
+    assert [{**each, "seconds": 0} for each in printed[0]] == [{**each, "seconds": 0} for each in printed[1]]
+
+
 def test_check_prints_json_for_programs(capsys):
     """And nothing else on standard output."""
     assert cli.main(["check", "memory", "--seed", "5", "--chapter", "smoke", "--json"]) == 0
@@ -151,6 +166,8 @@ def test_check_prints_json_for_programs(capsys):
     [
         ["check", "nonsense"],
         ["check", "memory", "--chapter", "nonsense"],
+        ["check", "exec:sh", "--jobs", "2"],
+        ["check", "memory", "--jobs", "0"],
         ["replay", "/does/not/exist"],
         ["replay", "--backend", "nonsense"],
         ["convert", "/does/not/exist", "/nowhere"],
