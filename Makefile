@@ -15,8 +15,8 @@ APT := apt-get -qq -o Acquire::Retries=0 -o Acquire::http::Timeout=20
 .PHONY: check thorough check-node workflows test tools lint bench format generate certificate faults pictures wheel clean
 
 check: $(READY)
-	$(BIN)/mobstore check memory --jobs 2
-	$(BIN)/mobstore check sqlite --jobs 2
+	$(BIN)/mobstore check memory
+	$(BIN)/mobstore check sqlite
 	$(BIN)/mobstore prove
 
 # What takes too long for every change: a nightly job.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -46,8 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs",
         type=int,
-        default=1,
-        help="how many chapters are tried at a time, each in a process and on storages of its own (default: 1)",
+        help="how many chapters are tried at a time, each in a process and on storages of its own (default: 2 for "
+        "the whole of memory or sqlite, else 1)",
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument(
@@ -63,9 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         chapters = _chosen(arguments.chapter)
         known = {} if arguments.known is None else read_known(arguments.known, [each.name for each in CHAPTERS])
         capabilities = declared_by(make)
-        if arguments.jobs < 1:
-            raise LookupError(f"--jobs {arguments.jobs}: at least one chapter is tried at a time")
-        if arguments.jobs > 1 and isinstance(make, ProgramBackend):
+        jobs = _jobs(arguments)
+        if jobs > 1 and isinstance(make, ProgramBackend):
             raise UnknownBackend("a program has one storage, on which one chapter is tried after the other")
         for path in _written(arguments):
             path.touch()
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     context = Context(make, arguments.backend, source, PROFILES[arguments.profile], seed, capabilities)
     progress = report.Progress(quiet=arguments.json)
     results = []
-    for chapter, result in _results(context, chapters, arguments.jobs):
+    for chapter, result in _results(context, chapters, jobs):
         progress.begin(chapter)
         results.append(result())
         progress.end(results[-1])
@@ -95,6 +95,17 @@ def run(arguments: argparse.Namespace) -> int:
     return report.EXIT_CODES[report.overall(results, known)]
 
 
+def _jobs(arguments: argparse.Namespace) -> int:
+    """How many chapters are tried at a time; backends of others may share something, and one chapter is one."""
+    jobs: int | None = arguments.jobs
+    if jobs is None:
+        ours = arguments.backend.partition(":")[0] in ("memory", "sqlite")
+        return min(2, os.cpu_count() or 1) if ours and not arguments.chapter else 1
+    if jobs < 1:
+        raise LookupError(f"--jobs {jobs}: at least one chapter is tried at a time")
+    return jobs
+
+
 Settled: TypeAlias = Callable[[], Result]
 """Waits for the result of a chapter, and returns it."""
 
@@ -104,7 +115,7 @@ def _results(context: Context, chapters: Sequence[Chapter], jobs: int) -> Iterat
     if jobs == 1:
         yield from ((chapter, functools.partial(chapter.run, context)) for chapter in chapters)
         return
-    with ProcessPoolExecutor(max(jobs, 1), get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         started = [
             pool.submit(_run, chapter.name, context.name, context.profile, context.seed) for chapter in chapters
         ]
