@@ -113,9 +113,9 @@ class Scope:
             return str(self.key())
         return f"{FUNCTION}('{self.name}', {_listed(row, self.by)})"
 
-    def total(self, owner: str = _NOBODY, row: str = "") -> str:
-        """Return the check of the scope that a row, or that parameters name, 0 where there is none, as SQL."""
-        key = self.key_of(row) if row or not self.by else f"{FUNCTION}('{self.name}'{', ?' * len(self.by)})"
+    def total(self, owner: str = _NOBODY) -> str:
+        """Return the check of the scope that parameters name, 0 where there is none, as SQL."""
+        key = f"{FUNCTION}('{self.name}'{', ?' * len(self.by)})" if self.by else self.key_of("")
         return f"coalesce((SELECT total FROM checks WHERE owner = {owner} AND scope = {key}), 0)"
 
     def _owner_of(self, row: str) -> str:

@@ -128,7 +128,7 @@ def _select_run(name: str, rest: str) -> str:
     """Return the SELECT of runs; ``name`` is the run's id, as SQL, where the query asks for one."""
     params = SCOPES["run_params"]
     check = agreed(
-        f"r.run_id = {name or 'r.run_id'}",
+        *([f"r.run_id = {name}"] if name else []),
         sound("runs", "r"),
         f"{sum_of(params, 'p')} = {params.total('r.seq')}",
         value=sum_of(SCOPES["runs_of_mob"], "r"),
