@@ -37,7 +37,7 @@ DRAW_NOTHING: Final = (
 )
 """The chapters that make the same calls whatever the seed, in the order of the suite."""
 
-_ONCE: Final = {*DRAW_NOTHING, "capabilities", "recordings", "clock", "crashes"}
+_ONCE: Final = {*DRAW_NOTHING, "capabilities", "clock", "crashes"}
 
 
 @attrs.frozen

@@ -5,6 +5,8 @@ What a case shows, it shows in every run, with any seed, and in the calls of the
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -13,7 +15,7 @@ import attrs
 from mobstore.model import Operation, State
 from mobstore.model import operations as ops
 from mobstore.properties.refinement import Comparison, Counterexample, Mismatch, shrunk
-from mobstore.properties.source import Aside
+from mobstore.properties.source import Between
 from mobstore.properties.subject import Factory
 
 
@@ -22,9 +24,11 @@ class Case:
     """A few calls, and what they are about; ``name`` completes the sentence "when ..."."""
 
     name: str
-    calls: tuple[Operation[Any] | Aside, ...]
+    calls: tuple[Operation[Any] | Between, ...]
 
 
+_TOGETHER: Final = 64
+"""Cases of one storage: making one takes a server longer than a case, and one that holds too much may be slow."""
 _SHORT: Final = 4
 """Calls of a counterexample that need not be made fewer."""
 _LARGE: Final = 20_000
@@ -46,8 +50,8 @@ def try_cases(
 ) -> CasesResult:
     """Make the calls of each case on a backend and on the model; stop at the first that differs.
 
-    The clock goes on before each call; after one that may change something, what is near it is read.  The cases
-    share a storage, from which all but runs is removed in between; runs are each case's own.
+    The clock goes on before each call; after one that may change something, what is near it is read.  `_TOGETHER`
+    cases share a storage, from which all but runs is removed in between; runs are each case's own.
 
     Args:
         cases: what is tried.
@@ -55,30 +59,30 @@ def try_cases(
         source: the expression that makes the factory, for the programs that are printed.
         simplify: whether to look for a simpler counterexample than the calls of the case that fails.
     """
-    calls, case = 0, None
-    comparison = Comparison(make(), source)
-    try:
-        for case in cases:
-            calls += len(case.calls)
-            _make(comparison, case)
-            for call in _removing(comparison.state):
-                comparison.call(call)
-    except Mismatch as mismatch:
-        assert case is not None, "calls are made in cases only"
-        alone = _alone(case, make, source)
-        if alone is None or alone.calls > _SHORT or (simplify and len(alone.program()) < _LARGE):
-            alone = shrunk(alone or mismatch.counterexample, make)
-        return CasesResult(calls, comparison.reached, case, alone)
-    finally:
-        comparison.close()
-    return CasesResult(calls, comparison.reached)
+    remaining, calls, reached = iter(cases), 0, Counter[tuple[str, str]]()
+    while together := tuple(itertools.islice(remaining, _TOGETHER)):
+        comparison = Comparison(make(), source, reached)
+        try:
+            for case in together:
+                calls += len(case.calls)
+                _make(comparison, case)
+                for call in _removing(comparison.state):
+                    comparison.call(call)
+        except Mismatch as mismatch:
+            alone = _alone(case, make, source)
+            if alone is None or alone.calls > _SHORT or (simplify and len(alone.program()) < _LARGE):
+                alone = shrunk(alone or mismatch.counterexample, make)
+            return CasesResult(calls, reached, case, alone)
+        finally:
+            comparison.close()
+    return CasesResult(calls, reached)
 
 
 def _make(comparison: Comparison, case: Case) -> None:
     for call in case.calls:
         comparison.tick()
-        if isinstance(call, Aside):
-            comparison.repeat(call)
+        if isinstance(call, Between):
+            comparison.happens(call)
             continue
         comparison.call(call)
         if not call.reads:

@@ -6,7 +6,6 @@ never a pass.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -15,14 +14,12 @@ from typing import Any, Final
 
 import attrs
 
-from mobstore.backends._stores import Stores
 from mobstore.backends.capabilities import Capabilities, call_name
 from mobstore.model import (
     ROWS,
     STORES,
     Cell,
     FrameAtomicPersistenceUnavailable,
-    MobRunStatus,
     Operation,
     TrieMap,
     evolve,
@@ -46,13 +43,13 @@ from mobstore.properties.badinput import bad_calls
 from mobstore.properties.cases import Case, try_cases
 from mobstore.properties.chapter import Chapter, Context, Finding
 from mobstore.properties.concurrency import chapters as concurrency
-from mobstore.properties.concurrency.driving import switching_often
+from mobstore.properties.concurrency import racing
 from mobstore.properties.faults.clock import TIMES, disturb_clock
-from mobstore.properties.faults.crashing import SimulatedFactory, crash_amid_calls
+from mobstore.properties.faults.crashing import Crashed, SimulatedFactory, crash_amid_calls
 from mobstore.properties.faults.overlap import cut_schedules
 from mobstore.properties.faults.power import LEVELS, Tally, cut_calls
 from mobstore.properties.faults.vfs import Unreachable, library
-from mobstore.properties.own_time import stamps
+from mobstore.properties.own_time import stamps, stamps_program
 from mobstore.properties.refinement import (
     GROUPS,
     Comparison,
@@ -61,11 +58,15 @@ from mobstore.properties.refinement import (
     RefinementResult,
     observations,
     refine,
+    repeated,
+    shrunk,
     unreached,
+    visible_state,
 )
-from mobstore.properties.requests import bad_requests, refused
+from mobstore.properties.requests import BadRequest, bad_requests, refused, session
 from mobstore.properties.rotations import Mob
 from mobstore.properties.scenarios import Scenario, try_scenarios
+from mobstore.properties.source import Aside, Step
 from mobstore.properties.subject import (
     Factory,
     ManualClock,
@@ -163,36 +164,48 @@ def _matching(call: Operation[Any]) -> Iterator[list[Operation[Any]]]:
 def _bad_input(context: Context) -> Finding:
     calls = 0
     with opened(context.make(), ManualClock()) as stores:
-        for operation in smoke.CALLS[:1]:
-            call_port(stores, operation)
+        call_port(stores, smoke.CALLS[0])
         before = visible_state(stores)
-        for what, call, expected in bad_calls():
-            calls += 1
-            outcome = outcome_of(lambda: call(stores))  # noqa: B023
-            if outcome.kind != expected and not _is_refused(context.capabilities, outcome):
-                told = f"{what}: {outcome.kind or outcome.value!r}, and not {expected}"
-                return Finding(calls, told, length=2, step=what)
-            if visible_state(stores) != before:
-                return Finding(calls, f"{what}: the call was refused and changed something", length=2, step=what)
+        for calls, bad in enumerate(bad_calls(), 1):
+            outcome = outcome_of(lambda: bad.make(stores))  # noqa: B023
+            told = ""
+            if outcome.kind != bad.kind and not _is_refused(context.capabilities, outcome):
+                told = f"{bad.what}: {outcome.kind or repr(outcome.value)}, and not {bad.kind}"
+            elif visible_state(stores) != before:
+                told = f"{bad.what}: the call was refused and changed something"
+            if told:
+                return Finding(calls, told, "", bad.program(context.source), length=2, step=bad.what)
     return Finding(calls)
 
 
 def _requests(context: Context) -> Finding:
-    factory = context.make()
-    if not isinstance(factory, ProgramFactory):
+    if not isinstance(context.make(), ProgramFactory):
         return Finding(0, not_applicable="in Python the types of the ports refuse it", excused=True)
+    requests = list(bad_requests())
+    found = _sent(context, requests, _LOOKS_EVERY)
+    if found.failure and not found.counterexample:
+        # One of the last did it: which one is seen on a new storage.
+        alone = _sent(context, requests[max(0, found.calls - _LOOKS_EVERY) : found.calls], 1)
+        return attrs.evolve(alone, calls=found.calls + alone.calls) if alone.failure else found
+    return found
+
+
+def _sent(context: Context, requests: Sequence[BadRequest], looks_every: int) -> Finding:
+    factory = context.make()
+    assert isinstance(factory, ProgramFactory), "a program"
     with opened(factory, ManualClock()) as stores:
         call_port(stores, smoke.CALLS[0])
         before = visible_state(stores)
-        for number, (what, message) in enumerate(bad_requests(), 1):
+        for number, (what, message) in enumerate(requests, 1):
+            sent, step = session(message, factory.name), what.partition(" ")[0]
             if came_to := refused(factory.program, message):
                 told = f"{what}: {came_to}, and not Serialization"
-                return Finding(number, told, length=1, step=what.partition(" ")[0])
-            if number % _LOOKS_EVERY == 0 and visible_state(stores) != before:
-                return Finding(number, f"one of the {_LOOKS_EVERY} requests up to {what} changed something")
-        if visible_state(stores) != before:
-            return Finding(number, "one of the last requests changed something")
-    return Finding(number, tried=f"{number} requests that are none")
+                return Finding(number, told, "", sent, length=1, step=step)
+            if (number % looks_every == 0 or number == len(requests)) and visible_state(stores) != before:
+                if looks_every == 1:
+                    return Finding(number, f"{what}: was refused and changed something", "", sent, 1, step)
+                return Finding(number, f"one of {looks_every} requests up to {what} changed something")
+    return Finding(len(requests), tried=f"{len(requests)} requests that are none")
 
 
 _LOOKS_EVERY: Final = 20
@@ -205,20 +218,26 @@ def _is_refused(capabilities: Capabilities, outcome: Outcome) -> bool:
     return bool(capabilities.not_yet) and outcome.kind is not None
 
 
-def visible_state(stores: Stores) -> list[Any]:
-    """Return what all the reading calls show, over the pools of ids."""
-    return [outcome_of(lambda: call_port(stores, op)) for store in STORES for op in observations(store)]  # noqa: B023
-
-
 def _recordings(context: Context) -> Finding:
-    report = replay.Report()
+    report, every = replay.Report(), context.profile.recordings
+    chosen = slice(context.seed % every, None, every)
     for path in replay.bundled():
-        report += replay.replay_file(path, context.make, context.capabilities.lacking)
-    if report.mismatches:
-        shown = "\n".join(map(str, report.mismatches[: replay.SHOWN]))
-        first = report.mismatches[0].call.replace(" ", ".")
-        return Finding(report.calls, report.summary(), counterexample=shown, step=first)
-    return Finding(report.calls, tried=f"{report.sequences:,} recorded sequences")
+        report += replay.replay_file(path, context.make, context.capabilities.lacking, chosen)
+    if not report.mismatches:
+        return Finding(report.calls, tried=f"{report.sequences:,} recorded sequences")
+    first = report.mismatches[0]
+    example = repeated(tuple(replay.steps_to(first)), context.make, context.source)
+    if example is not None:
+        found = Finding.of(report.calls, shrunk(example, context.make))
+        return attrs.evolve(found, failure=f"{report.summary()}; {found.failure}")
+    shown = "\n".join(map(str, report.mismatches[: replay.SHOWN]))
+    step = first.call.replace(" ", ".")
+    return Finding(report.calls, report.summary(), "", shown, (first.step or 0) + 1, step)
+
+
+def _recorded(profile: Profile) -> str:
+    part = f"one in {profile.recordings} of " if profile.recordings > 1 else ""
+    return f"{part}1,292 recorded sequences"
 
 
 _ROUNDS: Final = 20
@@ -294,9 +313,21 @@ def _kills(context: Context) -> Finding:
         return Finding(0, not_applicable="the factory has no kill: it dies between calls alone", excused=True)
     deaths = _DEATHS if storages else _REAL_DEATHS
     found = crash_amid_calls(mortal, deaths, context.seed, context.capabilities)
+    if found.wrong:
+        return _killed(context, found, again=not storages)
     doubt = "" if found.amid else "no call was under way when it was killed"
-    told = f"{found.deaths} deaths, {found.amid} with a call under way"
-    return Finding(found.answered, found.wrong, doubt, tried=told, step="kill" if found.wrong else "")
+    return Finding(found.answered, doubt=doubt, tried=f"{found.deaths} deaths, {found.amid} with a call under way")
+
+
+def _killed(context: Context, found: Crashed, *, again: bool) -> Finding:
+    """Tell what a kill came to: as a test to paste, if it comes to it between calls, too."""
+    steps: list[Step] = [(call, Outcome()) for call in found.made]
+    steps.append(Aside.KILL)
+    steps += [(reading, Outcome()) for store in STORES for reading in observations(store)]
+    example = repeated(tuple(steps), context.make, context.source) if again else None
+    if example is None:
+        return Finding(found.answered, found.wrong, "", found.story(), len(found.made) + 1, step="kill")
+    return attrs.evolve(Finding.of(found.answered, shrunk(example, context.make)), failure=found.wrong)
 
 
 _DEATHS: Final = 40
@@ -335,14 +366,9 @@ def _storages(factory: Factory) -> tuple[Any, ...]:
 
 
 def _clock(context: Context) -> Finding:
-    calls, wrong, step = disturb_clock(context.make())
-    if wrong:
-        return Finding(calls, wrong, step=step)
+    calls = disturb_clock(context.make, context.source)
     more, wrong = stamps(context.make())
-    return Finding(calls + more, wrong, step="append")
-
-
-_WORKERS: Final = 4
+    return Finding(calls + more, wrong, "", stamps_program(context.source) if wrong else "", more, "append")
 
 
 _RACES: Final = 20
@@ -351,69 +377,26 @@ _SECONDS: Final = 1.0
 
 def _threads(context: Context) -> Finding:
     """Race again and again on new storages, for a second at least or some races where a backend is that fast."""
-    calls, begun = 0, time.perf_counter()
+    calls, begun, rounds = 0, time.perf_counter(), context.profile.examples
     for _ in range(_RACES):
-        finding = _raced(context)
-        calls += finding.calls
-        if finding.failure or time.perf_counter() - begun > _SECONDS:
-            return attrs.evolve(finding, calls=calls)
+        calls += rounds * racing.WORKERS
+        wrong, step = racing.raced(context.make(), rounds)
+        if wrong:
+            return _lost(context, calls, wrong, step)
+        calls += rounds * racing.WORKERS
+        if time.perf_counter() - begun > _SECONDS:
+            break
     return Finding(calls)
 
 
-def _raced(context: Context) -> Finding:
-    """Threads race for one cell: every round has one winner, and all that was answered is there."""
-    rounds = context.profile.examples
-    factory, clock = context.make(), ManualClock()
-    try:
-        stores = factory.open(clock)
-        stores.runs.create_run(evolve(pools.RUNS[0], {"status": MobRunStatus.RUNNING}))
-        try:
-            winners = _race(factory, clock, rounds)
-        except Exception as error:  # noqa: BLE001 - whatever a backend raises is part of the verdict
-            return Finding(rounds * _WORKERS, f"{type(error).__name__}: {error}", length=1 + _WORKERS)
-        run = stores.runs.get_run(pools.RUNS[0].run_id)
-    finally:
-        factory.destroy()
-    wrong = {number: count for number, count in winners.items() if count != 1}
-    racing = 1 + _WORKERS
-    if wrong:
-        told = f"of {_WORKERS} threads with one expectation, {wrong} won (round: winners)"
-        return Finding(rounds * _WORKERS, told, length=racing, step="cas_flow_state")
-    if run is None or run.flow_state.failure_count != rounds or len(run.step_ledger) != rounds * _WORKERS:
-        return Finding(rounds * _WORKERS, "what was answered is not there", length=racing, step="get_run")
-    return Finding(2 * rounds * _WORKERS)
-
-
-def _race(factory: Factory, clock: ManualClock, rounds: int) -> Counter[int]:
-    winners: Counter[int] = Counter()
-    errors: list[BaseException] = []
-    barrier, lock = threading.Barrier(_WORKERS), threading.Lock()
-    run_id, first = pools.RUNS[0].run_id, pools.RUNS[0].flow_state
-    states = [first, *(evolve(first, {"failure_count": number + 1}) for number in range(rounds))]
-
-    def work() -> None:
-        try:
-            stores = factory.open(clock)
-            for number in range(rounds):
-                barrier.wait(60)
-                won = stores.runs.cas_flow_state(run_id, states[number], states[number + 1])
-                with lock:
-                    winners[number] += won
-                stores.runs.append_step_entry(run_id, pools.STEP_ENTRIES[0])
-        except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that waits
-            errors.append(error)
-            barrier.abort()
-
-    threads = [threading.Thread(target=work) for _ in range(_WORKERS)]
-    with switching_often():
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    for error in errors:
-        if not isinstance(error, threading.BrokenBarrierError):
-            raise error
-    return winners
+def _lost(context: Context, calls: int, wrong: str, step: str) -> Finding:
+    """Tell what a race came to: call by call, if one round shows it."""
+    failure = racing.one_round(context.make, shrinks=context.shrinks) if step else None
+    if failure is None:
+        again = racing.program(context.source, context.profile.examples)
+        return Finding(calls, wrong, "", again, 1 + racing.WORKERS, step)
+    shown = failure.program(context.source)
+    return Finding(calls, wrong, "", shown, len(failure.scenario.prefix + failure.scenario.calls), step)
 
 
 _REMOTE_PEERS: Final = ("peer-1", "peer-2")
@@ -497,7 +480,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     Chapter(
         "recordings",
         "every recorded answer of the original is given again",
-        lambda _: "1,292 recorded sequences",
+        _recorded,
         _recordings,
     ),
     Chapter(
@@ -550,7 +533,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     Chapter(
         "threads",
         "of calls that race with one expectation exactly one wins",
-        lambda profile: f"{_WORKERS} threads, {profile.examples} rounds or more",
+        lambda profile: f"{racing.WORKERS} threads, {profile.examples} rounds or more",
         _threads,
         needs=("run.create_run", "run.get_run", "run.cas_flow_state", "run.append_step_entry"),
     ),

@@ -21,7 +21,7 @@ from mobstore.backends._base import Clock, Subscription
 from mobstore.backends._stores import Stores
 from mobstore.model import ROWS, Cell, MobRun, NewMobEvent, Operation, StoredRealmProfile, Timestamp, evolve
 from mobstore.model import operations as ops
-from mobstore.properties.subject import call_port
+from mobstore.properties.subject import Abandoned, call_port
 
 A = TypeVar("A")
 
@@ -180,6 +180,41 @@ class OwnTimeFactory:
 
 
 _EVENT: Final = NewMobEvent("mob", {"type": "mob_reset"})  # type: ignore[arg-type]
+
+
+def too_coarse(factory: Any) -> str:
+    """Return why the time that a backend keeps itself cannot be taken for the suite's, or nothing.
+
+    Whatever else is wrong with it, chapters tell.
+    """
+    open_as_it_is = getattr(factory, "open_as_it_is", None)
+    if open_as_it_is is None:
+        return ""
+    try:
+        events = open_as_it_is().events
+        first = events.append(_EVENT).timestamp
+        time.sleep(RESOLUTION / 10**9)
+        second = events.append(_EVENT).timestamp
+    except (Exception, Abandoned):  # noqa: BLE001 - whatever a backend raises
+        return ""
+    if first != second or not is_told(first):
+        return ""
+    return (
+        f"{factory.name} keeps its own time, which must be finer than {RESOLUTION // 10**6} ms, and stamped two "
+        f"events that far apart with {first}: let it take the suite's clock, or a finer one"
+    )
+
+
+def stamps_program(source: str) -> str:
+    """Return a test that lets a backend stamp an event; ``source`` makes a factory, in Python."""
+    return (
+        "from mobstore.properties.own_time import *\n"
+        "from mobstore.properties.subject import *\n"
+        "\n\n"
+        "def test_counterexample() -> None:\n"
+        f"    _, wrong = stamps({source})\n"
+        "    assert not wrong, wrong\n"
+    )
 
 
 def stamps(factory: Any) -> tuple[int, str]:

@@ -18,12 +18,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from mobstore.backends._stores import Stores
 from mobstore.backends.capabilities import FULL, Capabilities
-from mobstore.model import OPERATIONS, MobRun, Operation, State
+from mobstore.model import OPERATIONS, STORES, MobRun, Operation, State
 from mobstore.model import operations as ops
 from mobstore.model.wrappers import ROWS, Cell
 from mobstore.properties import pools
 from mobstore.properties.shrinking import Steps, shrink
-from mobstore.properties.source import Aside, Line, Step, lines, program
+from mobstore.properties.source import Aside, Between, ClockSays, Line, Step, lines, program
 from mobstore.properties.strategies import draw_operation
 from mobstore.properties.subject import (
     ANY_ERROR,
@@ -94,6 +94,11 @@ def near(operation: Operation[Any]) -> tuple[Operation[Any], ...]:
     return (ops.GetRun(run_id),)
 
 
+def visible_state(stores: Stores) -> list[Outcome]:
+    """Return what all the reading calls show, over the pools of ids."""
+    return [outcome_of(lambda: call_port(stores, op)) for store in STORES for op in observations(store)]  # noqa: B023
+
+
 def observations(store: str) -> tuple[Operation[Any], ...]:
     """Return the reading calls that together show all of a store, over the pools of ids."""
     return _OBSERVATIONS[store]
@@ -112,7 +117,7 @@ class Counterexample:
     @property
     def calls(self) -> int:
         """How many calls it takes."""
-        return sum(not isinstance(step, Aside) for step in self.steps)
+        return sum(not isinstance(step, Between) for step in self.steps)
 
     def lines(self) -> tuple[Line, ...]:
         """Return its steps in words."""
@@ -209,21 +214,36 @@ class Comparison:
 
     def crash(self) -> None:
         """Let the backend die, and open what is there afterwards."""
-        self._steps.append(Aside.CRASH)
-        self._last = "crash"
-        self.factory.crash()  # type: ignore[attr-defined]
-        self._stores = self.factory.open(self.clock)
+        self._dies(Aside.CRASH, self.factory.crash)  # type: ignore[attr-defined]
+
+    def kill(self) -> None:
+        """Let the backend be killed, and open what is there afterwards."""
+        self._dies(Aside.KILL, self.factory.kill)  # type: ignore[attr-defined]
+
+    def _dies(self, aside: Aside, how: Callable[[], None]) -> None:
+        self._steps.append(aside)
+        self._last = aside.name.lower()
+        how()
+        self._stores, self._other = self.factory.open(self.clock), None
+
+    def happens(self, step: Between) -> None:
+        """Let happen what happens between calls."""
+        if isinstance(step, ClockSays):
+            self._steps.append(step)
+            self.clock.nanos = step.nanos
+        else:
+            {
+                Aside.TICK: self.tick,
+                Aside.REOPEN: self.reopen,
+                Aside.SWITCH: self.switch,
+                Aside.CRASH: self.crash,
+                Aside.KILL: self.kill,
+            }[step]()
 
     def repeat(self, step: Step) -> None:
         """Do again what another comparison did."""
-        if step is Aside.TICK:
-            self.tick()
-        elif step is Aside.CRASH:
-            self.crash()
-        elif step is Aside.REOPEN:
-            self.reopen()
-        elif step is Aside.SWITCH:
-            self.switch()
+        if isinstance(step, Between):
+            self.happens(step)
         else:
             self.call(step[0])
 
@@ -242,7 +262,7 @@ def shrunk(counterexample: Counterexample, make: Callable[[], Factory]) -> Count
 
     def fails(steps: Steps) -> Steps | None:
         nonlocal best
-        found = _repeated(steps, make, counterexample.factory)
+        found = repeated(steps, make, counterexample.factory)
         best = best if found is None else found
         return None if found is None else found.steps
 
@@ -250,7 +270,8 @@ def shrunk(counterexample: Counterexample, make: Callable[[], Factory]) -> Count
     return best
 
 
-def _repeated(steps: Steps, make: Callable[[], Factory], source: str) -> Counterexample | None:
+def repeated(steps: Steps, make: Callable[[], Factory], source: str) -> Counterexample | None:
+    """Go through steps on a new storage; return the counterexample that they are, if they are one."""
     comparison = Comparison(make(), source)
     try:
         for step in steps:
@@ -356,11 +377,12 @@ def refinement(group: str, make: Callable[[], Factory], name: str, source: str) 
 
 @attrs.frozen
 class Profile:
-    """How much is tried: examples a rule group, and calls an example at most."""
+    """How much is tried: examples a rule group, calls an example at most, and one in so many recorded sequences."""
 
     name: str
     examples: int
     steps: int
+    recordings: int = 1
 
     def settings(self, *, database: bool = False, shrinks: bool = True) -> hypothesis.settings:
         """Return the Hypothesis settings; without a database a seed alone decides what is tried."""
@@ -380,7 +402,7 @@ class Profile:
 
 PROFILES: Final[Mapping[str, Profile]] = {
     profile.name: profile
-    for profile in (Profile("quick", 25, 20), Profile("ci", 100, 30), Profile("long", 5000, 50))
+    for profile in (Profile("quick", 25, 20, recordings=8), Profile("ci", 100, 30), Profile("long", 5000, 50))
 }
 
 

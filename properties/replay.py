@@ -8,7 +8,9 @@ right.  A sequence begins with empty stores.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gzip
+import itertools
 import json
 import lzma
 import sys
@@ -37,6 +39,7 @@ from mobstore.model import (
 )
 from mobstore.model.values import BootstrapToken
 from mobstore.properties import vectors
+from mobstore.properties.source import Aside, ClockSays, Step
 from mobstore.properties.subject import (
     Factory,
     ManualClock,
@@ -56,6 +59,7 @@ _RECORDED_AT: Final = Timestamp.parse("2026-11-23T12:00:00Z")
 """About when the recordings were made: pruning compares the times that callers gave with those of the store."""
 _OPENERS: Final[Mapping[str, Callable[..., Any]]] = {".gz": gzip.open, ".xz": lzma.open}
 _VECTORS: Final = "vectors-"
+_ALL: Final = slice(None)
 SHOWN: Final = 5
 """Mismatches that a report shows in full."""
 
@@ -147,17 +151,23 @@ def read_lines(path: Path) -> Iterator[Any]:
         raise NotARecording(msg) from None
 
 
-def replay_file(path: Path, make: Callable[[], Factory], lacking: frozenset[str] = frozenset()) -> Report:
+def replay_file(
+    path: Path, make: Callable[[], Factory], lacking: frozenset[str] = frozenset(), chosen: slice = _ALL
+) -> Report:
     """Replay every sequence of a file, each on a storage of its own, and every vector on its machine.
 
     Args:
+        path: the file.
+        make: makes a factory.
         lacking: calls (``"event.prune"``) that the backend is declared to refuse: sequences with one are left out.
+        chosen: which lines to replay.
 
     Raises:
         NotARecording: a line is neither a sequence of calls nor a vector.
     """
     report = Report()
-    for number, line in enumerate(read_lines(path), 1):
+    numbered = enumerate(read_lines(path), 1)
+    for number, line in itertools.islice(numbered, chosen.start, chosen.stop, chosen.step):
         if vectors.is_vector(line):
             report += _replay_vector(path, number, line)
         elif isinstance(line, dict) and isinstance(line.get("steps"), list):
@@ -179,6 +189,23 @@ def _replay_vector(path: Path, number: int, row: Mapping[str, Any]) -> Report:
     name = row["op"] if "op" in row else next(iter(row["input"]))
     mismatches = (Mismatch(path.name, number, None, name, tuple(found)),) if found else ()
     return Report(vectors=1, overruled=int(vectors.is_overruled(row)), mismatches=mismatches)
+
+
+def steps_to(mismatch: Mismatch) -> Iterator[Step]:
+    """Yield the calls of a sequence that comes with the package, up to one that was answered wrongly.
+
+    What the model answers is left open; so are the subscriptions, which are no calls of it.
+    """
+    (path,) = (path for path in bundled() if path.name == mismatch.file)
+    (sequence,) = (line for line in read_lines(path) if line["sequence"] == mismatch.sequence)
+    yield ClockSays(_RECORDED_AT.seconds * 1_000_000_000)
+    for step in itertools.islice(sequence["steps"], None if mismatch.step is None else mismatch.step + 1):
+        yield Aside.TICK
+        if step["op"] == "reopen":
+            yield Aside.REOPEN
+        elif f"{step['store']} {step['op']}" not in _SPECIAL:
+            with contextlib.suppress(Serialization):
+                yield from_json(OPERATIONS[step["store"], step["op"]], step["args"]), Outcome()
 
 
 class _Replay:

@@ -6,12 +6,13 @@ import json
 import random
 import shlex
 import sys
+import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
 from rich.console import Console
-from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +20,7 @@ from mobstore.model import to_json
 from mobstore.properties.chapter import Chapter, Context, Result, Verdict
 from mobstore.properties.known import stale, unknown_failures
 from mobstore.properties.levels import awarded, level_of
+from mobstore.properties.subject import MADE
 
 _STYLES: Final = {
     Verdict.PASSED: "green",
@@ -66,29 +68,63 @@ def seed_of(given: int | None) -> int:
 _SEEDS: Final = 1_000_000
 
 
-class Progress:
-    """Tells on a terminal which chapter is running, and elsewhere prints a plain line for each that ended."""
+_LIVE: Final = 1.0
+"""Seconds after which a line on a terminal is brought up to date."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
+
+class Progress:
+    """Tells which chapter is running, since when and by how many calls, and what each one came to.
+
+    On a terminal that is a line that changes; elsewhere one now and then, so that a log shows that it goes on.
+
+    Args:
+        quiet: whether to tell nothing.
+        every: seconds after which a log is told that a chapter is still running.
+    """
+
+    def __init__(self, *, quiet: bool = False, every: float = 30.0) -> None:
         self._console = Console(stderr=quiet, highlight=False, emoji=False, soft_wrap=True)
         self._quiet = quiet
-        self._status: Status | None = None
+        self._every = every
+        self._over = threading.Event()
+        self._watch: threading.Thread | None = None
 
     def begin(self, chapter: Chapter) -> None:
         """Say that a chapter begins."""
-        if self._console.is_terminal and not self._quiet:
-            self._status = self._console.status(f"{chapter.name}: {chapter.promise}")
-            self._status.start()
+        if self._quiet:
+            return
+        self._over.clear()
+        live = self._console.is_terminal
+        watch = self._live if live else self._log
+        self._watch = threading.Thread(target=watch, args=(chapter, MADE.calls, time.monotonic()), daemon=True)
+        self._watch.start()
+
+    def _live(self, chapter: Chapter, made: int, begun: float) -> None:
+        told = f"{chapter.name}: {chapter.promise}"
+        with self._console.status(told) as status:
+            while not self._over.wait(_LIVE):
+                status.update(f"{told} ({_so_far(made, begun)})")
+
+    def _log(self, chapter: Chapter, made: int, begun: float) -> None:
+        while not self._over.wait(self._every):
+            self._console.print(f"{'...':<8} {chapter.name:<28} {_so_far(made, begun)}", style="dim")
 
     def end(self, result: Result) -> None:
         """Say what a chapter came to."""
-        if self._status is not None:
-            self._status.stop()
         if self._quiet:
             return
+        if self._watch is not None:
+            self._over.set()
+            self._watch.join()
         line = Text(f"{WORDS[result.verdict]:<8}", style=_STYLES[result.verdict])
         line.append(f" {result.chapter:<28} {result.seconds:6.1f} s {result.calls:7,} calls  {result.detail}", "")
         self._console.print(line)
+
+
+def _so_far(made: int, begun: float) -> str:
+    """How long, and by how many calls, where they are made in this process."""
+    calls = MADE.calls - made
+    return f"{time.monotonic() - begun:6.1f} s" + (f" {calls:7,} calls so far" if calls else " so far")
 
 
 def print_results(context: Context, results: Sequence[Result], known: Mapping[str, str] = _NOTHING) -> None:

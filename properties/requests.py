@@ -7,6 +7,7 @@ to do it itself (``specs/wire.md``).
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
@@ -67,6 +68,12 @@ def _wrong_values(value: Any) -> Iterator[tuple[str, Any]]:
     yield "JSON that is nested too deep", deep
     yield "an integer of 65 bits", [2**64]
     yield "half of a surrogate pair", [_SURROGATE]
+
+
+def session(message: dict[str, Any], command: str) -> str:
+    """Return the command of a shell that sends a program a request and shows what it answers."""
+    line = json.dumps({"id": 1, **message})
+    return f"printf '%s\\n' {shlex.quote(line)} | {command}"
 
 
 def refused(program: Program, message: dict[str, Any]) -> str:

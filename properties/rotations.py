@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from random import Random
@@ -459,7 +460,7 @@ class Mob:
 
     Args:
         execute: does a store call and returns its answer.
-        random: decides who goes on, who dies, and the keys.
+        random: decides who goes on and who dies; the keys are the suite's own.
         supervisors: how many there are.
         peers: the remote peers.
     """
@@ -470,7 +471,8 @@ class Mob:
         self._random = random
         self._peers = peers
         self._network = Peers({})
-        self._process = Process(execute, self._network, random.randbytes)
+        keys = itertools.count(1)
+        self._process = Process(execute, self._network, lambda size: bytes([next(keys) % 256]) * size)
         first = self._process.initialize(MOB)
         assert isinstance(first, SupervisorAuthorityRecord), first
         self._network.trusted.update(dict.fromkeys(peers, public_key_of(first.secret_key)))

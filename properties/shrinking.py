@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from mobstore.model import Document, MobStoreError, Payload, SparseList
-from mobstore.properties.source import Aside, Step, as_python
+from mobstore.properties.source import Between, Step, as_python
 
 Steps: TypeAlias = tuple[Step, ...]
 Fails: TypeAlias = Callable[[Steps], "Steps | None"]
@@ -86,7 +86,7 @@ class _Shrinking:
 
 
 def _size(steps: Steps) -> tuple[int, int]:
-    return len(steps), sum(_length(step[0]) for step in steps if not isinstance(step, Aside))
+    return len(steps), sum(_length(step[0]) for step in steps if not isinstance(step, Between))
 
 
 def _length(value: Any) -> int:
@@ -103,7 +103,7 @@ def _is_collection(value: Any) -> bool:
 
 def _values_in(steps: Steps) -> Iterator[Any]:
     for step in steps:
-        if not isinstance(step, Aside):
+        if not isinstance(step, Between):
             for part in _parts(step[0]):
                 yield from _composites(part)
 
@@ -165,7 +165,7 @@ def _simpler_records(value: Any) -> Iterator[Any]:
 
 
 def _replaced(steps: Steps, old: Any, new: Any) -> Steps:
-    return tuple(step if isinstance(step, Aside) else (_rebuilt(step[0], old, new), step[1]) for step in steps)
+    return tuple(step if isinstance(step, Between) else (_rebuilt(step[0], old, new), step[1]) for step in steps)
 
 
 def _substituted(value: Any, old: Any, new: Any) -> Any:

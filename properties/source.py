@@ -25,9 +25,25 @@ class Aside(enum.Enum):
     REOPEN = "the storage is opened again"
     SWITCH = "the calls go through the other handle"
     CRASH = "the backend dies and is opened again"
+    KILL = "the backend is killed and opened again"
 
 
-Step: TypeAlias = "tuple[Operation[Any], Outcome] | Aside"
+@attrs.frozen
+class ClockSays:
+    """The clock is set to a time, in nanoseconds since 1970."""
+
+    nanos: int
+
+    @property
+    def value(self) -> str:
+        """What happens, in words."""
+        return f"the clock says {Timestamp.from_nanos(self.nanos)}"
+
+
+Between: TypeAlias = Aside | ClockSays
+"""What happens between calls."""
+
+Step: TypeAlias = tuple[Operation[Any], Outcome] | Between
 """A call and what it must come to, or what happens between calls."""
 
 
@@ -133,7 +149,7 @@ def lines(steps: Sequence[Step], answered: Outcome) -> tuple[Line, ...]:
     """Return the steps in words; ``answered`` is what the backend gave for the last one."""
     told = [
         Line(step.value, step.value)
-        if isinstance(step, Aside)
+        if isinstance(step, Between)
         else Line(step[0].call, _flat(_call(step[0])), _outcome(step[1]))
         for step in steps
     ]
@@ -166,7 +182,7 @@ def program(calls: Sequence[Step], answered: Outcome | None, factory: str) -> st
         *_opening(calls, factory),
     ]
     for step in calls:
-        lines += [_ASIDES[step]] if isinstance(step, Aside) else _assertion(*step)
+        lines += [_between(step)] if isinstance(step, Between) else _assertion(*step)
     if answered is not None:
         lines += _answered(answered)
     return "\n".join(lines) + "\n"
@@ -178,7 +194,7 @@ _OPENED: Final = "    stores = factory.open(clock)"
 def _opening(calls: Sequence[Step], factory: str) -> list[str]:
     if Aside.SWITCH in calls:
         return [f"    factory = {factory}", "    stores, other = factory.open(clock), factory.open(clock)"]
-    if Aside.CRASH in calls:
+    if Aside.CRASH in calls or Aside.KILL in calls:
         return [f"    factory = {factory}", _OPENED]
     return [f"    stores = {factory}.open(clock)"]
 
@@ -188,7 +204,16 @@ _ASIDES: Final = {
     Aside.REOPEN: "    stores.reopen()",
     Aside.SWITCH: "    stores, other = other, stores",
     Aside.CRASH: f"    factory.crash()\n{_OPENED}",
+    Aside.KILL: f"    factory.kill()\n{_OPENED}",
 }
+
+
+def _between(step: Between) -> str:
+    if isinstance(step, ClockSays):
+        return f"    clock.nanos = {step.nanos}  # {Timestamp.from_nanos(step.nanos)}"
+    return _ASIDES[step]
+
+
 _INDENT: Final = " " * 4
 
 

@@ -19,7 +19,7 @@ from mobstore.properties.chapter import Chapter, Context, Verdict
 from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.pytest_plugin import RESULT, profile_of, seed_of
 from mobstore.properties.refinement import PROFILES
-from mobstore.properties.subject import Factory, adapted, capabilities_of, factory_source
+from mobstore.properties.subject import Factory, adapted, declared_by, factory_source
 
 
 class StoreSuite:
@@ -58,10 +58,7 @@ def _context(make: Callable[[], Any], request: pytest.FixtureRequest) -> Context
         return adapted(make())
 
     factory = adapt()
-    try:
-        capabilities = capabilities_of(factory)
-    finally:
-        factory.destroy()
+    factory.destroy()
     module, name = getattr(make, "__module__", "?"), getattr(make, "__qualname__", "factory")
     profile, seed = PROFILES[profile_of(request.config)], seed_of(request.config)
-    return Context(adapt, factory.name, factory_source(f"{module}:{name}"), profile, seed, capabilities)
+    return Context(adapt, factory.name, factory_source(f"{module}:{name}"), profile, seed, declared_by(adapt))

@@ -27,8 +27,8 @@ def place(tmp_path_factory):
     return directory
 
 
-def failed_chapters(place, command, *more):
-    """Run a command of the guide, with more arguments; return the exit code and the chapters that failed."""
+def chapters_of(place, command, *more):
+    """Run a command of the guide, with more arguments; return the exit code, and the report of each chapter."""
     arguments = shlex.split(command)[1:]
     done = subprocess.run(
         [sys.executable, "-m", "mobstore.properties.cli", *arguments, *more, "--json"],
@@ -39,8 +39,33 @@ def failed_chapters(place, command, *more):
         check=False,
     )
     assert done.stdout, done.stderr
-    report = json.loads(done.stdout)
-    return done.returncode, [each["chapter"] for each in report["chapters"] if each["verdict"] != "passed"]
+    return done.returncode, json.loads(done.stdout)["chapters"]
+
+
+def failed_chapters(place, command, *more):
+    """Run a command of the guide, with more arguments; return the exit code and the chapters that failed."""
+    code, chapters = chapters_of(place, command, *more)
+    return code, [each["chapter"] for each in chapters if each["verdict"] != "passed"]
+
+
+def test_the_counterexample_on_the_page_is_what_is_printed(place):
+    """Call by call."""
+    (shown,) = re.findall(r"```py\n(.*?)```", GUIDE, re.DOTALL)
+    (command,) = (command for command in COMMANDS if " forgetful:" in command)
+    _, (handles,) = chapters_of(place, command, "--seed=1", "--chapter=handles")
+    assert handles["counterexample"] == shown
+
+
+def test_two_winners_are_told_as_on_the_page(place):
+    """Which of the two calls first is left to chance, and so is whether a third one is left out."""
+    (shown,) = re.findall(r"```text\n(.*?)```", GUIDE, re.DOTALL)
+    (command,) = (command for command in COMMANDS if " hasty:" in command)
+    _, (threads,) = chapters_of(place, command, "--seed=1", "--chapter=threads")
+    table = threads["counterexample"].partition("    # ")[2]
+    for told in (shown, table):
+        assert told.startswith("not linearizable (double success): two calls replaced the value"), told
+        assert told.count("cas_flow_state(run_id=A,") >= 2, told
+        assert told.count("-> True") >= 2, told
 
 
 def test_every_backend_has_a_command():

@@ -32,6 +32,8 @@ from mobstore.properties.subject import Factory, ManualClock, call_port, capabil
 
 CALLERS: Final = 3
 ROUNDS: Final = 100
+_AN_EXAMPLE: Final = 0.1
+"""Seconds an example for which rounds go on though every call has overlapped another."""
 _DRAWING: Final = 4.0
 """Seconds after which no further round begins, where some calls overlapped."""
 _DRAWING_ON: Final = 30.0
@@ -73,8 +75,9 @@ class Failure:
 
     def program(self, factory: str) -> str:
         """Return a test that makes the calls again and again; ``factory`` makes a factory, in Python."""
+        clients = [calls for calls in self.scenario.clients if calls]
         lines = [
-            *scenario_lines(self.scenario),
+            *scenario_lines(Scenario.of(self.scenario.prefix, clients)),
             f"    failure = repeat(lambda: {factory}, Face.{self.face.name}, scenario, times=1000)",
             "    assert failure is None, failure.table()",
         ]
@@ -188,17 +191,21 @@ def try_branches(
     """Draw branches of every rule group, and shrink a failure.
 
     What ``capabilities`` lack is not called.  Calls that never overlapped another are drawn again among
-    themselves, round by round, while there is time.
+    themselves, round by round, while there is time; then all of them, for `_AN_EXAMPLE` an example, since a race
+    shows only now and then.
     """
     there = frozenset(kind.call for kinds in GROUPS.values() for kind in kinds if not capabilities.lacks(kind))
     tried, begun = Tried(0, 0, Counter(), None, there), time.monotonic()
     for attempt in range(ROUNDS):
         missed = set(tried.missed)
-        work = [(group, [kind for kind in kinds if kind.call in missed]) for group, kinds in GROUPS.items()]
-        work = [(group, kinds) for group, kinds in work if kinds]
-        if not work or time.monotonic() > begun + (_DRAWING if tried.overlapped else _DRAWING_ON):
+        enough = examples * _AN_EXAMPLE if not missed else _DRAWING if tried.overlapped else _DRAWING_ON
+        if not there or time.monotonic() > begun + enough:
             break
-        drawn = _scenarios(work, again=attempt > 0).map(lambda scenario: scenario.without(capabilities.lacks))
+        wanted = missed or there
+        work = [(group, [kind for kind in kinds if kind.call in wanted]) for group, kinds in GROUPS.items()]
+        work = [(group, kinds) for group, kinds in work if kinds]
+        again = attempt > 0 and bool(missed)
+        drawn = _scenarios(work, again=again).map(lambda scenario: scenario.without(capabilities.lacks))
         tried.failure = _draw(make, face, drawn, examples, seed + attempt, tried)
         if tried.failure is not None:
             tried.failure = simpler(make, tried.failure)

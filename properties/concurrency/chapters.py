@@ -44,27 +44,48 @@ def _stress(face: Face) -> Callable[[Context], Finding]:
     def check(context: Context) -> Finding:
         if face not in faces_of(context.make()):
             return _NOT_SHARED
-        found = stress.stress(
-            context.make, face, _CALLS * context.profile.examples, context.seed, context.capabilities
-        )
+        calls = _CALLS * context.profile.examples
+        found = stress.stress(context.make, face, calls, context.seed, context.capabilities)
         if not (found.failure or found.doubt or drivers.lacks_any(context.capabilities)):
             return _driven(context, face, found)
-        failure, _, table = found.failure.partition("\n")
-        return Finding(found.calls, failure, found.doubt, table, found.length, found.step)
+        if not found.failure:
+            return Finding(found.calls, doubt=found.doubt)
+        declared = f", declared_by(lambda: {context.source})" if context.capabilities.lacking else ""
+        again = f"stress.stress(lambda: {context.source}, Face.{face.name}, {calls}, {context.seed}{declared})"
+        return _failed(found, found.calls, again)
 
     return check
 
 
 def _driven(context: Context, face: Face, found: stress.Stressed) -> Finding:
     """Let workflow drivers call, too."""
-    driven = drivers.drive_workflows(context.make, face, _workflows(context.profile))
+    count = _workflows(context.profile)
+    driven = drivers.drive_workflows(context.make, face, count)
     calls = found.calls + driven.calls
-    failure, _, table = driven.failure.partition("\n")
+    if driven.failure:
+        again = f"drivers.drive_workflows(lambda: {context.source}, Face.{face.name}, {count})"
+        return _failed(driven, calls, again)
     overlapped = f"{found.overlapping:,} of {found.calls:,} calls overlapped another"
     told = (
         f"{stress.CALLERS} {face.shown}: {overlapped}; workflows by {drivers.DRIVERS} drivers: {driven.workflows}"
     )
-    return Finding(calls, failure, driven.doubt, table, driven.length, driven.step, tried=told)
+    return Finding(calls, doubt=driven.doubt, tried=told)
+
+
+def _failed(found: stress.Stressed | drivers.Driven, calls: int, again: str) -> Finding:
+    """Tell a failure by a test to paste, which does it ``again``, and by the calls that no order explains."""
+    failure, _, table = found.failure.partition("\n")
+    lines = [
+        "from mobstore.properties.concurrency import Face, drivers, stress",
+        "from mobstore.properties.subject import *",
+        "",
+        "",
+        "def test_counterexample() -> None:",
+        f"    found = {again}",
+        "    assert not found.failure, found.failure",
+        *(f"    # {line}".rstrip() for line in table.splitlines()),
+    ]
+    return Finding(calls, failure, "", "\n".join(lines) + "\n", found.length, found.step)
 
 
 def _workflows(profile: Profile) -> int:

@@ -23,6 +23,7 @@ from mobstore.properties.faults.disk import Disk, Fault, Platter, survivals
 from mobstore.properties.faults.power import CHANGING
 from mobstore.properties.faults.storage import Storage
 from mobstore.properties.refinement import observations
+from mobstore.properties.source import as_python
 from mobstore.properties.subject import Factory, ManualClock, Outcome, call_port, outcome_of, same_outcome
 
 Calls: TypeAlias = tuple[Operation[Any], ...]
@@ -70,12 +71,29 @@ class SimulatedFactory:
 
 @attrs.frozen
 class Crashed:
-    """What came of it: calls that answered, deaths, deaths with a call under way, and what is wrong, or nothing."""
+    """What came of it: calls that answered, deaths, deaths with a call under way, and what is wrong, or nothing.
+
+    ``made`` are the calls that had happened on the last storage, ``under_way`` the one amid which it died.
+    """
 
     answered: int
     deaths: int
     amid: int
     wrong: str = ""
+    made: Calls = ()
+    under_way: Operation[Any] | None = None
+
+    @property
+    def more(self) -> int:
+        """How many calls more than one to make while it is killed, if it takes longer to die than to answer."""
+        return min(_MOST_MORE, (1 << (self.deaths - self.amid) // _LEAST) - 1)
+
+    def story(self) -> str:
+        """Return what was done on the last storage, call by call."""
+        told = [*(f"{as_python(call)} answered" for call in self.made), "the backend was killed"]
+        if self.under_way is not None:
+            told[-1] += f" while {as_python(self.under_way)} was under way"
+        return "\n".join([*told, self.wrong]) + "\n"
 
 
 _LONGEST: Final = 6
@@ -85,6 +103,7 @@ _LIVES: Final = 10
 _AT_ONCE: Final = 0.5
 """How many backends are killed as soon as their last call may begin."""
 _LEAST: Final = 3
+_MOST_MORE: Final = 31
 _MOST: Final = 8
 _PATIENCE: Final = 60.0
 
@@ -110,14 +129,15 @@ def _one_storage(factory: Mortal, found: Crashed, rng: random.Random, calls: Cal
         for _ in range(_LIVES):
             if place == len(calls) or found.wrong:
                 break
-            life = _Life(factory.open(clock), calls[place:], rng.randint(0, _LONGEST))
+            life = _Life(factory.open(clock), calls[place:], rng.randint(0, _LONGEST), found.more)
             life.end(factory, rng)
-            found = attrs.evolve(
-                found,
-                answered=found.answered + life.answered,
-                deaths=found.deaths + 1,
-                amid=found.amid + (life.under_way is not None),
-                wrong=life.failure,
+            found = Crashed(
+                found.answered + life.answered,
+                found.deaths + 1,
+                found.amid + (life.under_way is not None),
+                life.failure,
+                calls[: place + life.answered],
+                life.under_way,
             )
             if found.wrong:
                 continue
@@ -133,14 +153,15 @@ def _one_storage(factory: Mortal, found: Crashed, rng: random.Random, calls: Cal
 
 
 class _Life:
-    """A backend from its opening to its death: a thread makes so many calls, and one more while it is killed."""
+    """A backend from its opening to its death: a thread makes so many calls, and one or more while it is killed."""
 
-    def __init__(self, stores: Stores, calls: Calls, length: int) -> None:
+    def __init__(self, stores: Stores, calls: Calls, length: int, more: int) -> None:
         self.answered = 0
         self.under_way: Operation[Any] | None = None
         self.failure = ""
         self._stores = stores
-        self._calls = calls[: length + 1]
+        self._calls = calls[: length + 1 + more]
+        self._last_before = min(length, len(self._calls) - 1)
         self._killed = False
         self._last = 0.0
         self._at_last = threading.Event()
@@ -150,7 +171,7 @@ class _Life:
     def _work(self) -> None:
         try:
             for number, call in enumerate(self._calls):
-                if number == len(self._calls) - 1:
+                if number == self._last_before:
                     self._at_last.set()
                     self._go.wait()
                 self._call(call)

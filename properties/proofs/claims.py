@@ -149,7 +149,8 @@ _INDEX: Final = """\
 Made from the obligations by `mobstore.properties.generate`: do not edit. Each is a question in SMT-LIB 2 that
 stands alone: `mobstore prove --export DIR` writes `DIR/NAME.smt2`. What *holds always* is answered `unsat`, what
 *can happen* `sat`. `sh DIR/check.sh` asks a program about all of them (`cvc5 --enum-inst`, or the one that it is
-given), and tells what is answered otherwise. `*` stands for each transition.
+given), and tells what is answered otherwise: take a cvc5 of our days, for version 1.0.3 finds no answer to three of
+them within 20 seconds, which 1.4.2 answers in a tenth of one. `*` stands for each transition.
 
 | obligation | what it says | aim | scope |
 |---|---|---|---|

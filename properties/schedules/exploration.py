@@ -23,7 +23,7 @@ from mobstore.properties.schedules.strategies import Exhaustive, Preferences, Re
 from mobstore.properties.schedules.systems import System
 from mobstore.properties.schedules.table import interleaving, program
 from mobstore.properties.shrinking import Steps, shrink
-from mobstore.properties.source import Aside
+from mobstore.properties.source import Between
 from mobstore.properties.subject import Outcome, call_port, outcome_of
 
 CONFIRMED: Final = 8
@@ -333,7 +333,7 @@ def scenario_of(steps: Steps, clients: int) -> Scenario:
     """Return the scenario of such calls."""
     calls: dict[int, list[Operation[Any]]] = {client: [] for client in range(_PREFIX, clients)}
     for step in steps:
-        assert not isinstance(step, Aside), "nothing happens between the calls"
+        assert not isinstance(step, Between), "nothing happens between the calls"
         calls[step[1].value].append(step[0])
     return Scenario.of(calls[_PREFIX], [calls[client] for client in range(clients)])
 

@@ -2,9 +2,11 @@
 
 import shlex
 import sys
+import time
 
 import pytest
 
+from mobstore.backends import Stores
 from mobstore.properties.faults.broken import BROKEN, CAREFUL
 from mobstore.properties.faults.crashing import SimulatedFactory, crash_amid_calls
 from mobstore.properties.faults.power import sqlite_storages
@@ -53,3 +55,36 @@ def test_a_program_is_killed_amid_its_calls(tmp_path):
     assert found.wrong == ""
     assert found.deaths >= 4
     assert list(tmp_path.glob("stores.db*")) == []
+
+
+class Dawdling:
+    """An engine that takes its time."""
+
+    def __init__(self, engine):
+        self._engine = engine
+
+    def __getattr__(self, name):
+        return getattr(self.__dict__["_engine"], name)
+
+    def execute(self, operation):
+        if not operation.reads:
+            time.sleep(0.003)
+        return self._engine.execute(operation)
+
+
+class Slow(SimulatedFactory):
+    """Takes longer to be killed than a call takes."""
+
+    def open(self, clock):
+        return Stores(Dawdling(super().open(clock).engine))
+
+    def kill(self):
+        time.sleep(0.01)
+        super().kill()
+
+
+def test_who_takes_long_to_die_is_called_more_often_meanwhile():
+    """Or hardly a call would ever be under way."""
+    found = crash_amid_calls(Slow(CAREFUL, 1), 20, 1)
+    assert found.wrong == ""
+    assert found.amid >= 3

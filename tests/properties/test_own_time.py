@@ -189,3 +189,33 @@ def test_a_program_that_takes_no_time_is_checked(tmp_path, capsys):
         backend.close()
     chapters = [part for name in ("smoke", "clock") for part in ("--chapter", name)]
     assert cli.main(["check", command, "--profile", "quick", "--seed", "1", *chapters]) == 0, capsys.readouterr()
+
+
+def test_a_clock_that_is_too_coarse_is_refused(capsys, monkeypatch):
+    """With the reason: each time that did not change would look like a failure of the store."""
+
+    def seconds():
+        return time.time_ns() // 10**9 * 10**9
+
+    def make():
+        return adapted(Own(MemoryFactory(), seconds))
+
+    # Two events may lie on both sides of a second, but not twice in turn.
+    with pytest.raises(TypeError, match="must be finer than 2 ms, and stamped two events that far apart with"):
+        _ = [subject.declared_by(make) for _ in range(2)]
+    assert subject.declared_by(lambda: adapted(Own(MemoryFactory(), coarse))) is not None
+    monkeypatch.setattr("mobstore.properties.check.factory_of", lambda _: make)
+    while cli.main(["check", "shop:Shop", "--chapter", "smoke"]) != 2:
+        capsys.readouterr()
+    assert "mobstore check: own-memory keeps its own time" in capsys.readouterr().err
+
+
+def test_whether_a_broken_clock_is_coarse_is_not_asked():
+    """What is wrong with it, chapters tell."""
+
+    class Broken(Own):
+        def open(self):
+            raise OSError
+
+    assert subject.declared_by(lambda: adapted(Broken(MemoryFactory()))) is not None
+    assert subject.declared_by(lambda: adapted(Own(MemoryFactory(), lambda: 0))) is not None

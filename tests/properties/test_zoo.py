@@ -50,17 +50,16 @@ def test_a_broken_backend_is_rejected(name):
     """By its chapter, and by six calls at most, which are printed as a test where they can be."""
     found = reject(name, 0, (), shrinks=False)
     assert found.is_rejected, (found.mistake, found.own)
-    if found.own.chapter not in ("threads", "bad-input"):
-        compile(found.own.counterexample, name, "exec")
-        assert "def test_counterexample() -> None:" in found.own.counterexample
+    compile(found.own.counterexample, name, "exec")
+    assert "def test_counterexample() -> None:" in found.own.counterexample
 
 
+@pytest.mark.usefixtures("patient_branches")
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
 def test_every_chapter_rejects_its_broken_twin_at_the_step(chapter, monkeypatch):
     """A check is believed as far as it has caught something."""
     events = [path for path in replay.bundled() if path.name.startswith("events-prune")]
     monkeypatch.setattr(replay, "bundled", lambda: events)
-    monkeypatch.setattr("mobstore.properties.concurrency.branches._DRAWING", 4.0)
     found = reject(name_of(chapter.name), 0)
     assert found.is_rejected, (found.mistake, found.own)
     assert "Error: " not in found.own.detail, "the twin is broken in another way than it should be"

@@ -13,6 +13,7 @@ from mobstore.backends.wire.protocol import Greeting
 from mobstore.backends.wire.server import Server
 
 WHAT, OP = sys.argv[1], (sys.argv[2:] or ["put_step_output"])[0]
+UNASKED = 10**9
 asked = set()
 
 
@@ -33,6 +34,9 @@ def requests():
             if WHAT == "closes-its-output":
                 os.close(1)
                 time.sleep(60)
+            if WHAT == "does-what-it-refuses" and "no_such" in request["args"]:
+                args = {name: value for name, value in request["args"].items() if name != "no_such"}
+                yield json.dumps({**request, "id": UNASKED, "args": args}).encode() + b"\n"
         yield line
     if WHAT == "speaks-at-the-end":
         write(b'{"id":1,"ok":null}\n')
@@ -45,6 +49,8 @@ def requests():
 def write(line):
     answer = json.loads(line)
     id = b'"id":%d' % answer["id"]
+    if answer["id"] == UNASKED:
+        return
     if WHAT == "accepts-everything" and answer.get("err", {}).get("kind") == "Serialization":
         line = b'{%s,"ok":null}\n' % id
     if answer["id"] in asked:

@@ -1,6 +1,8 @@
 """A program is spoken to over the wire, and held to the protocol: what is wrong with it is told, and no pass."""
 
+import json
 import shlex
+import subprocess
 import sys
 import threading
 import time
@@ -198,7 +200,20 @@ def test_a_program_that_accepts_everything_is_rejected(capsys):
     """What has no form in the contract must not be answered."""
     command = f"exec:{shlex.quote(sys.executable)} {shlex.quote(str(BROKEN))} accepts-everything"
     assert cli.main(["check", command, "--chapter", "requests", "--seed", "1"]) == 1
-    assert "run.create_run with an argument that does not exist: answered null" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "run.create_run with an argument that does not exist: answered null" in told
+    (line,) = (line for line in told.splitlines() if line.startswith("printf "))
+    answered = subprocess.run(["/bin/sh", "-c", line], capture_output=True, check=True).stdout
+    assert json.loads(answered) == {"id": 1, "ok": None}
+
+
+def test_a_program_that_does_what_it_refuses_is_rejected(capsys):
+    """The request that does it is told, though the state is looked at now and then only."""
+    command = f"exec:{shlex.quote(sys.executable)} {shlex.quote(str(BROKEN))} does-what-it-refuses put_spec"
+    assert cli.main(["check", command, "--chapter", "requests", "--seed", "1"]) == 1
+    told = capsys.readouterr().out
+    assert "spec.put_spec with an argument that does not exist: was refused and changed something" in told
+    assert told.count("printf ") == 1
 
 
 @pytest.mark.parametrize("what", NEVER)
