@@ -8,8 +8,6 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import Any, Final
 
 import attrs
@@ -17,6 +15,7 @@ import attrs
 from mobstore.properties import report
 from mobstore.properties.chapter import Context, Result, Verdict
 from mobstore.properties.chapters import CHAPTERS
+from mobstore.properties.parallel import in_order
 from mobstore.properties.refinement import PROFILES
 from mobstore.properties.subject import factory_of, factory_source
 
@@ -71,14 +70,10 @@ def run(seeds: int, first: int, jobs: int, *, quiet: bool) -> int:
     """Try our backends and return the exit code: 1 when one was rejected, 2 when something could not be told."""
     trials = [(backend, seed) for seed in range(first, first + seeds) for backend in BACKENDS]
     found = []
-    with ProcessPoolExecutor(max(jobs, 1), get_context("spawn")) as pool:
-        started = [
-            pool.submit(functools.partial(try_backend, everything=seed == first), backend, seed)
-            for backend, seed in trials
-        ]
-        for future in started:
-            found.append(future.result())
-            _tell(found[-1], quiet)
+    tasks = [functools.partial(try_backend, backend, seed, everything=seed == first) for backend, seed in trials]
+    for trial in in_order(tasks, jobs):
+        found.append(trial)
+        _tell(trial, quiet)
     rejected = [result for trial in found for result in trial.exceptions if result.verdict is Verdict.FAILED]
     unknown = [result for trial in found for result in trial.exceptions if result.verdict is Verdict.UNKNOWN]
     if quiet:

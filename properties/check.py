@@ -8,10 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeAlias
 
 from mobstore.backends.wire import ProgramFailure
 from mobstore.properties import report
@@ -20,6 +17,7 @@ from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.check_page import page
 from mobstore.properties.junit import write_junit
 from mobstore.properties.known import NotAList, read_known
+from mobstore.properties.parallel import in_order
 from mobstore.properties.refinement import PROFILES, Profile
 from mobstore.properties.subject import (
     Factory,
@@ -76,10 +74,10 @@ def run(arguments: argparse.Namespace) -> int:
     source = factory_source(arguments.backend)
     context = Context(make, arguments.backend, source, PROFILES[arguments.profile], seed, capabilities)
     progress = report.Progress(quiet=arguments.json)
-    results = []
-    for chapter, result in _results(context, chapters, jobs):
+    results, coming = [], _results(context, chapters, jobs)
+    for chapter in chapters:
         progress.begin(chapter)
-        results.append(result())
+        results.append(next(coming))
         progress.end(results[-1])
     if (failed := _ended(make)) is not None:
         results.append(failed)
@@ -106,20 +104,12 @@ def _jobs(arguments: argparse.Namespace) -> int:
     return jobs
 
 
-Settled: TypeAlias = Callable[[], Result]
-"""Waits for the result of a chapter, and returns it."""
-
-
-def _results(context: Context, chapters: Sequence[Chapter], jobs: int) -> Iterator[tuple[Chapter, Settled]]:
-    """Iterate over the chapters with what tells their results, in their order."""
+def _results(context: Context, chapters: Sequence[Chapter], jobs: int) -> Iterator[Result]:
+    """Iterate over the results of the chapters, in their order."""
     if jobs == 1:
-        yield from ((chapter, functools.partial(chapter.run, context)) for chapter in chapters)
-        return
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        started = [
-            pool.submit(_run, chapter.name, context.name, context.profile, context.seed) for chapter in chapters
-        ]
-        yield from zip(chapters, (future.result for future in started), strict=True)
+        return (chapter.run(context) for chapter in chapters)
+    shown = (context.name, context.profile, context.seed)
+    return in_order([functools.partial(_run, chapter.name, *shown) for chapter in chapters], jobs)
 
 
 def _run(chapter: str, backend: str, profile: Profile, seed: int) -> Result:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import multiprocessing
 import os
 import sqlite3
 import sys
@@ -22,8 +21,7 @@ import tempfile
 import textwrap
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -48,6 +46,7 @@ from mobstore.properties.faults.power import LEVELS, Level, Tally, by_name, cut_
 from mobstore.properties.faults.surroundings import spoil_surroundings
 from mobstore.properties.faults.vfs import Unreachable, library
 from mobstore.properties.faults.workflow import cut_workflow
+from mobstore.properties.parallel import as_done
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     level = LEVELS[arguments.profile]
     findings = Findings(level.name, seed)
     todo, begun = parts(level, seed), time.monotonic()
-    for number, part in enumerate(_done(todo, arguments.jobs), 1):
+    for number, part in enumerate(as_done(todo, arguments.jobs), 1):
         line = findings.take(part)
         if not arguments.json:
             print(f"[{number}/{len(todo)}, {time.monotonic() - begun:.0f} s] {line}", flush=True)
@@ -143,23 +142,13 @@ def _made(jobs: int) -> Certificate:
     """Make the certificate that is published, in the way in which it always is."""
     level, seed = LEVELS["quick"], 1
     findings = Findings(level.name, seed)
-    for part in _done(certificate_parts(level, seed), jobs):
+    for part in as_done(certificate_parts(level, seed), jobs):
         findings.take(part)
     return findings.certificate
 
 
 PAGE: Final = generate.ROOT / "specs" / "durability.md"
 """Where the certificate is published; an installation has none."""
-
-
-def _done(todo: Sequence[Part], jobs: int) -> Iterator[Any]:
-    """Do the parts, in so many processes; yield what they find as it comes."""
-    if jobs <= 1:
-        yield from (part() for part in todo)
-        return
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(part) for part in todo]):
-            yield future.result()
 
 
 @attrs.frozen

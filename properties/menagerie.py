@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import multiprocessing
+import functools
 import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import nullcontext
 from typing import Any, Final
 
 import attrs
@@ -27,6 +26,7 @@ from mobstore.properties import alarms, report
 from mobstore.properties.alarms import DRAW_NOTHING
 from mobstore.properties.chapter import Chapter, Context, Result, Verdict
 from mobstore.properties.chapters import CHAPTERS
+from mobstore.properties.parallel import in_order
 from mobstore.properties.refinement import PROFILES
 from mobstore.properties.subject import declared_by
 from mobstore.properties.zoo import BY_HAND, ZOO, Kind
@@ -195,20 +195,12 @@ def _rejected(names: Sequence[str], arguments: argparse.Namespace) -> Iterator[R
     """Iterate over what becomes of them, in their order; a line on a terminal says how far it is."""
     others = DRAW_NOTHING if arguments.every else (SMOKE,)
     console = Console(stderr=True, highlight=False)
-    with ExitStack() as stack:
-        status = stack.enter_context(console.status("the zoo")) if console.is_terminal else None
-        found: Iterator[Rejection] = (
-            reject(name, arguments.seed, others, shrinks=_shrinks(name, arguments)) for name in names
-        )
-        if arguments.jobs > 1:
-            # Not forked: a child of a process with threads and connections may hang.
-            spawning = multiprocessing.get_context("spawn")
-            pool = stack.enter_context(ProcessPoolExecutor(arguments.jobs, spawning))
-            started: list[Future[Rejection]] = [
-                pool.submit(reject, name, arguments.seed, others, shrinks=_shrinks(name, arguments))
-                for name in names
-            ]
-            found = (future.result() for future in started)
+    tasks = [
+        functools.partial(reject, name, arguments.seed, others, shrinks=_shrinks(name, arguments)) for name in names
+    ]
+    status = console.status("the zoo") if console.is_terminal else None
+    found = in_order(tasks, arguments.jobs)
+    with status or nullcontext():
         for number, name in enumerate(names, 1):
             if status is not None:
                 status.update(f"{number} of {len(names)}: {name}")

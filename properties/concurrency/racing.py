@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-from mobstore.model import MobRunStatus, evolve
+from mobstore.model import MobRunStatus, Operation, evolve
 from mobstore.model import operations as ops
 from mobstore.properties import pools
 from mobstore.properties.concurrency.branches import Failure, repeat, simpler
@@ -21,6 +21,7 @@ _RUN: Final = evolve(pools.RUNS[0], {"status": MobRunStatus.RUNNING})
 _RUN_ID: Final = _RUN.run_id
 _SWAP: Final = ops.CasFlowState(_RUN_ID, _RUN.flow_state, evolve(_RUN.flow_state, {"failure_count": 1}))
 _APPEND: Final = ops.AppendStepEntry(_RUN_ID, pools.STEP_ENTRIES[0])
+_ROUNDS: Final[tuple[tuple[Operation[Any], ...], ...]] = ((_SWAP,), (_APPEND,), (_SWAP, _APPEND))
 _AGAIN: Final = 50
 """How often one round is made again, for a failure that is told call by call."""
 
@@ -86,7 +87,7 @@ def _race(factory: Factory, clock: ManualClock, rounds: int) -> Counter[int]:
 def one_round(make: Callable[[], Factory], *, shrinks: bool) -> Failure | None:
     """Make the first round alone, again and again; return a history of it that no order explains, if one shows."""
     with switching_often():
-        for calls in ([_SWAP], [_APPEND], [_SWAP, _APPEND]):
+        for calls in _ROUNDS:
             failure = repeat(
                 make, Face.HANDLES, Scenario.of([ops.CreateRun(_RUN)], [calls] * WORKERS), times=_AGAIN
             )

@@ -7,12 +7,11 @@ algorithms must agree on it with each other, and with how it was drawn when noth
 
 from __future__ import annotations
 
-import multiprocessing
+import functools
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -30,6 +29,7 @@ from mobstore.properties.linearizability.history import History
 from mobstore.properties.linearizability.models import Model
 from mobstore.properties.linearizability.random_histories import KINDS, Shape, draw_history
 from mobstore.properties.linearizability.verdict import Answer, Limit, LimitReached, Watch
+from mobstore.properties.parallel import in_order
 
 Part: TypeAlias = tuple[int, str, range]
 """A seed, a kind of histories, and which of them."""
@@ -129,7 +129,8 @@ def try_checker(seed: int, number: int, jobs: int = 1, *, progress: bool = False
         for start in range(0, number, _TOGETHER)
     ]
     trial = Trial()
-    for each, (_, kind, numbers) in zip(_tried(parts, jobs), parts, strict=False):
+    tried = in_order([functools.partial(_try_part, part) for part in parts], jobs)
+    for each, (_, kind, numbers) in zip(tried, parts, strict=False):
         trial.take(each)
         if progress and sys.stderr.isatty():
             print(f"\r{kind}: {numbers.stop:,} of {number:,}\033[K", end="", file=sys.stderr, flush=True)
@@ -138,18 +139,6 @@ def try_checker(seed: int, number: int, jobs: int = 1, *, progress: bool = False
     if progress and sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr, flush=True)
     return trial
-
-
-def _tried(parts: Sequence[Part], jobs: int) -> Iterator[Trial]:
-    """Yield what each part came to, in their order; parts that nobody asks for any more are not begun."""
-    if jobs == 1:
-        yield from map(_try_part, parts)
-        return
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        try:
-            yield from pool.map(_try_part, parts)
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _try_part(part: Part) -> Trial:

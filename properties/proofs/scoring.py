@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import multiprocessing
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Final
 
 import attrs
 
+from mobstore.properties.parallel import as_done
 from mobstore.properties.proofs.mutation import Death, Trial, kill, trials
 
 _STEPS: Final = (
@@ -131,14 +130,10 @@ _TOGETHER: Final = 6
 
 def try_all(names: Sequence[str], jobs: int) -> Iterator[Death]:
     """Iterate over what becomes of mutants, in the order in which it comes out."""
-    if jobs == 1:
-        for name in names:
-            yield from _kill_named([name])
-        return
-    parts = [names[place : place + _TOGETHER] for place in range(0, len(names), _TOGETHER)]
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(_kill_named, part) for part in parts]):
-            yield from future.result()
+    together = _TOGETHER if jobs > 1 else 1
+    parts = [names[place : place + together] for place in range(0, len(names), together)]
+    for deaths in as_done([functools.partial(_kill_named, part) for part in parts], jobs):
+        yield from deaths
 
 
 def by_kind(deaths: Sequence[Death]) -> dict[str, tuple[int, int]]:

@@ -16,6 +16,7 @@ from typing import Final
 
 import attrs
 
+from mobstore.properties.parallel import processes
 from mobstore.properties.proofs.obligation import Aim, Obligation, Replay, Scope
 from mobstore.properties.proofs.registry import obligations
 from mobstore.properties.proofs.solvers import (
@@ -150,8 +151,7 @@ def settle_all(
     if jobs == 1:
         yield from (settle(obligation, limit, export) for obligation in chosen)
         return
-    # Solvers have threads, and a fork of a process with threads may hang: each process begins anew.
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    with processes(jobs) as pool:
         open_ones = {pool.submit(_settle_named, each.name, limit, export): each for each in chosen}
         while open_ones:
             done, _ = wait(open_ones, _PATIENCE * limit, FIRST_COMPLETED)

@@ -161,7 +161,7 @@ def test_a_process_that_dies_leaves_its_obligations_unknown(monkeypatch):
             future.set_exception(settlement.BrokenProcessPool())
             return future
 
-    monkeypatch.setattr(settlement, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(settlement, "processes", Pool)
     (result,) = settlement.settle_all([obligation(X < Y)], 2)
     assert result.verdict is Verdict.UNKNOWN
     assert result.detail == "the solver's process died"
