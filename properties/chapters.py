@@ -396,7 +396,8 @@ def _lost(context: Context, calls: int, wrong: str, step: str) -> Finding:
         again = racing.program(context.source, context.profile.examples)
         return Finding(calls, wrong, "", again, 1 + racing.WORKERS, step)
     shown = failure.program(context.source)
-    return Finding(calls, wrong, "", shown, len(failure.scenario.prefix + failure.scenario.calls), step)
+    length = len(failure.scenario.prefix + failure.scenario.calls)
+    return Finding(calls, wrong, "", shown, length, step, trace=failure.lines())
 
 
 _REMOTE_PEERS: Final = ("peer-1", "peer-2")

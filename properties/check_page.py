@@ -12,6 +12,7 @@ from mobstore.properties.chapters import CHAPTERS
 from mobstore.properties.known import stale
 from mobstore.properties.levels import Level, awarded, level_of
 from mobstore.properties.pages import Html, Span, details, document, tag, timeline
+from mobstore.properties.source import BETWEEN
 
 _PROMISES: Final = {chapter.name: chapter.promise for chapter in CHAPTERS}
 _CLASSES: Final = {
@@ -20,6 +21,7 @@ _CLASSES: Final = {
     Verdict.UNKNOWN: "unknown",
     Verdict.NOT_APPLICABLE: "none",
 }
+_OPEN: Final = (Verdict.FAILED, Verdict.UNKNOWN)
 
 
 def page(context: Context, results: Sequence[Result], known: Mapping[str, str]) -> str:
@@ -42,8 +44,31 @@ def page(context: Context, results: Sequence[Result], known: Mapping[str, str]) 
             ]
         ),
         *(tag("p", f"No longer fails, so that its line must go: {name}: {known[name]}") for name in no_longer),
+        *_what_failed(results),
         *_by_level(context, results, known),
     )
+
+
+def _what_failed(results: Sequence[Result]) -> Iterator[Html]:
+    """What a reader looks for first: each chapter that failed, or could not tell, in a line that leads to it."""
+    lines = [
+        tag(
+            "li",
+            _badge(result.verdict),
+            tag("a", result.chapter, href=f"#{_place(result.chapter)}", class_="go"),
+            f" {result.detail}",
+        )
+        for result in results
+        if result.verdict in _OPEN
+    ]
+    if lines:
+        yield tag(
+            "nav", tag("h2", "what to look at"), tag("ul", *lines, class_="plain"), aria_label="what to look at"
+        )
+
+
+def _place(chapter: str) -> str:
+    return f"chapter-{chapter}"
 
 
 def _by_level(context: Context, results: Sequence[Result], known: Mapping[str, str]) -> Iterator[Html]:
@@ -51,9 +76,12 @@ def _by_level(context: Context, results: Sequence[Result], known: Mapping[str, s
     due = list(dict.fromkeys((*_PROMISES, *run)))
     for level in Level:
         yield tag("h2", str(level))
-        for name in due:
-            if level_of(name) is level:
-                yield _chapter(context, name, run.get(name), known.get(name))
+        of_level = [name for name in due if level_of(name) is level]
+        yield from (_chapter(context, name, run[name], known.get(name)) for name in of_level if name in run)
+        left_out = [name for name in of_level if name not in run]
+        if left_out:
+            shown = tag("span", "left out", class_="verdict none")
+            yield tag("p", shown, f" {', '.join(left_out)}", class_="chapter")
 
 
 def _badge(verdict: Verdict) -> Html:
@@ -64,12 +92,7 @@ def _code(text: str) -> Html:
     return tag("code", text)
 
 
-def _chapter(context: Context, name: str, result: Result | None, known: str | None) -> Html:
-    """What became of a chapter; one that was left out is shown as that."""
-    if result is None:
-        return tag(
-            "details", tag("summary", tag("span", "left out", class_="verdict none"), f" {name}"), class_="chapter"
-        )
+def _chapter(context: Context, name: str, result: Result, known: str | None) -> Html:
     failed = result.verdict is Verdict.FAILED
     told: list[tuple[str, object]] = [
         ("promise", _PROMISES.get(name)),
@@ -85,23 +108,23 @@ def _chapter(context: Context, name: str, result: Result | None, known: str | No
         details(told),
         *(_counterexample(result) if result.counterexample else ()),
         class_="chapter",
-        open=result.verdict in (Verdict.FAILED, Verdict.UNKNOWN),
+        id=_place(name),
+        open=result.verdict in _OPEN,
     )
 
 
 def _counterexample(result: Result) -> Iterator[Html]:
     """The calls one after the other, each of which is shown when it is chosen, and the program to paste."""
     if result.trace:
-        last = len(result.trace) - 1
         spans = [
             Span(
                 f"{result.chapter}-{place}",
-                "calls" if each.expected else "between",
+                each.lane,
                 each.name,
                 each.source,
-                4 * place,
-                4 * place + 3,
-                mark="bad" if place == last else "",
+                each.begins,
+                each.ends,
+                mark="bad" if each.wrong else "",
             )
             for place, each in enumerate(result.trace)
         ]
@@ -111,7 +134,7 @@ def _counterexample(result: Result) -> Iterator[Html]:
                 "article",
                 details(
                     [
-                        ("call" if each.expected else "between calls", _code(each.source)),
+                        ("between calls" if each.lane == BETWEEN else "call", _code(each.source)),
                         ("the contract says", _code(each.expected) if each.expected else None),
                         ("the backend answered", _code(each.answered) if each.answered else None),
                     ]

@@ -135,25 +135,44 @@ def _call(operation: Operation[Any]) -> _Group:
     return _record(operation, f"stores.{PORTS[operation.store]}.{operation.call}")
 
 
+BETWEEN: Final = "between"
+"""The lane of what happens between calls."""
+
+
 @attrs.frozen
 class Line:
-    """A step of a counterexample, in words: what was called, what the contract says, what was answered instead."""
+    """A step of a counterexample, in words: what was called, what the contract says, what was answered instead.
+
+    Attributes:
+        lane: who called, where several did.
+        begins, ends: places on a line of time; ``ends`` is None for a call that was not answered.
+        wrong: whether it is what the contract does not allow.
+    """
 
     name: str
     source: str
     expected: str = ""
     answered: str = ""
+    lane: str = "calls"
+    begins: int = 0
+    ends: int | None = 0
+    wrong: bool = False
+
+    @classmethod
+    def of(cls, call: Operation[Any], expected: Outcome | None = None, answered: Outcome | None = None) -> Line:
+        """Return a call, with what it must come to and what it came to, as far as that is known."""
+        must, came = ("" if outcome is None else _outcome(outcome) for outcome in (expected, answered))
+        return cls(call.call, _flat(_call(call)), must, came)
 
 
 def lines(steps: Sequence[Step], answered: Outcome) -> tuple[Line, ...]:
     """Return the steps in words; ``answered`` is what the backend gave for the last one."""
     told = [
-        Line(step.value, step.value)
-        if isinstance(step, Between)
-        else Line(step[0].call, _flat(_call(step[0])), _outcome(step[1]))
+        Line(step.value, step.value, lane=BETWEEN) if isinstance(step, Between) else Line.of(*step)
         for step in steps
     ]
-    return (*told[:-1], attrs.evolve(told[-1], answered=_outcome(answered))) if told else ()
+    placed = [attrs.evolve(line, begins=4 * place, ends=4 * place + 3) for place, line in enumerate(told)]
+    return (*placed[:-1], attrs.evolve(placed[-1], answered=_outcome(answered), wrong=True)) if told else ()
 
 
 def _outcome(outcome: Outcome) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import attrs
@@ -28,6 +28,7 @@ from mobstore.properties.schedules.exploration import scenario_of, steps_of
 from mobstore.properties.schedules.scenario import NOW, Scenario
 from mobstore.properties.schedules.table import Columns, scenario_lines
 from mobstore.properties.shrinking import Steps, shrink
+from mobstore.properties.source import Line
 from mobstore.properties.subject import Factory, ManualClock, call_port, capabilities_of, outcome_of
 
 CALLERS: Final = 3
@@ -69,6 +70,11 @@ class Failure:
         found = self.verdict.first_failure
         return "" if found is None or found.proof is None else called(self.history, found.proof)
 
+    def lines(self) -> tuple[Line, ...]:
+        """Return the calls, for a timeline."""
+        found = self.verdict.first_failure
+        return () if found is None or found.proof is None else lines_of(self.history, found.proof.rows)
+
     def table(self) -> str:
         """Return the history, a column for each caller, time from top to bottom."""
         return f"{self.reason}\n{timeline(self.history)}"
@@ -103,6 +109,24 @@ def timeline(history: History) -> str:
         else:
             columns.add(column, f"-> {columns.answer(history.answer[row]) if known else 'nobody knows'}")
     return str(columns)
+
+
+def lines_of(history: History, wrong: Collection[int]) -> tuple[Line, ...]:
+    """Return the calls of a history, of which no order explains the rows ``wrong``, for a timeline.
+
+    Who looked on afterwards is left out where that is not among them.
+    """
+    rows = [row for row, process in enumerate(history.process) if process != LOOKS_ON or row in wrong]
+    moments = sorted({moment for row in rows for moment in (history.inv[row], history.res[row])})
+    places = {moment: 4 * place for place, moment in enumerate(moments)}
+    told = []
+    for row in sorted(rows, key=history.inv.__getitem__):
+        process, known = history.process[row], history.outcome[row] is Known.OK
+        line = Line.of(history.value[row], answered=history.answer[row] if known else None)
+        lane = LOOKS_ON if process == LOOKS_ON else f"caller {process}"
+        begins, ends = places[history.inv[row]], places[history.res[row]] + 1 if known else None
+        told.append(attrs.evolve(line, lane=lane, begins=begins, ends=ends, wrong=row in wrong))
+    return tuple(told)
 
 
 def called(history: History, proof: Proof) -> str:

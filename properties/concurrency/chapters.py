@@ -32,7 +32,8 @@ def _branches(face: Face) -> Callable[[Context], Finding]:
         if tried.failure is not None:
             failure = tried.failure
             calls = len(failure.scenario.calls)
-            return Finding(tried.calls, failure.reason, "", failure.program(context.source), calls, failure.step)
+            shown = failure.program(context.source)
+            return Finding(tried.calls, failure.reason, "", shown, calls, failure.step, trace=failure.lines())
         met = len(tried.there) - len(tried.missed)
         told = f"{tried.runs} runs; {met} of {len(tried.there)} changing calls overlapped another"
         return Finding(tried.calls, doubt="" if met else "no two calls overlapped", tried=told)
@@ -85,7 +86,7 @@ def _failed(found: stress.Stressed | drivers.Driven, calls: int, again: str) -> 
         "    assert not found.failure, found.failure",
         *(f"    # {line}".rstrip() for line in table.splitlines()),
     ]
-    return Finding(calls, failure, "", "\n".join(lines) + "\n", found.length, found.step)
+    return Finding(calls, failure, "", "\n".join(lines) + "\n", found.length, found.step, trace=found.lines)
 
 
 def _workflows(profile: Profile) -> int:

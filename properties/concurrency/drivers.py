@@ -18,13 +18,22 @@ from mobstore.model import Internal, Operation, State, Timestamp
 from mobstore.model import operations as ops
 from mobstore.model.callers.driver import Contention, Driver, start
 from mobstore.model.callers.requests import EvaluateCondition, EvaluateUntil, Idle, ReadClock, Request
-from mobstore.properties.concurrency.branches import LIMIT, LOOKS_ON, called, in_short, overlapping, timeline
+from mobstore.properties.concurrency.branches import (
+    LIMIT,
+    LOOKS_ON,
+    called,
+    in_short,
+    lines_of,
+    overlapping,
+    timeline,
+)
 from mobstore.properties.concurrency.driving import Caller, Face, drive
 from mobstore.properties.linearizability import Answer, Event, History, check
 from mobstore.properties.linearizability import Outcome as Known
 from mobstore.properties.linearizability.history import history_of
 from mobstore.properties.linearizability.stores import StoreModel
 from mobstore.properties.schedules.scenario import NOW
+from mobstore.properties.source import Line
 from mobstore.properties.subject import Factory, ManualClock, call_port, outcome_of
 from mobstore.properties.workflows.scenarios import MOB_ID, PARAMS, RUN_ID, Scenario
 from mobstore.properties.workflows.workload import CORNERS
@@ -109,6 +118,7 @@ class Driven:
     failure: str = ""
     length: int = 0
     step: str = ""
+    lines: tuple[Line, ...] = ()
     doubt: str = ""
 
     def add(self, history: History) -> None:
@@ -120,7 +130,9 @@ class Driven:
         found = verdict.first_failure
         if found is not None and found.proof is not None:
             self.length, self.step = len(found.proof.rows), called(history, found.proof)
-            self.failure = f"{in_short(found.proof)}\n{timeline(history.take(found.proof.rows[:_SHOWN]))}"
+            shown = history.take(found.proof.rows[:_SHOWN])
+            self.failure = f"{in_short(found.proof)}\n{timeline(shown)}"
+            self.lines = lines_of(shown, range(len(shown)))
         elif verdict.answer is Answer.UNKNOWN:
             self.doubt = ", ".join(str(each.bound) for each in verdict.objects if each.bound is not None)
         elif (run := history.answer[-1].value) is None or not run.status.is_terminal:

@@ -45,8 +45,8 @@ def raced(factory: Factory, rounds: int) -> tuple[str, str]:
     wrong = {number: count for number, count in winners.items() if count != 1}
     if wrong:
         number, count = next(iter(wrong.items()))
-        told = f"of {WORKERS} threads with one expectation {count} won in round {number}"
-        return f"{told}; so or so in {len(wrong)} of {rounds} rounds", "cas_flow_state"
+        told = f"{count} of {WORKERS} threads with one expectation won in round {number}"
+        return f"{told}; {len(wrong)} of {rounds} rounds had other than one winner", "cas_flow_state"
     if run is None or run.flow_state.failure_count != rounds or len(run.step_ledger) != rounds * WORKERS:
         return "what was answered is not there", "get_run"
     return "", ""

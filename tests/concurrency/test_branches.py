@@ -8,11 +8,13 @@ from mobstore.model import MobRunStatus, WriteFailed
 from mobstore.model import operations as ops
 from mobstore.properties import pools
 from mobstore.properties.concurrency import Face, ProcessFailed, faces_of, repeat, run_once, try_branches
-from mobstore.properties.concurrency.branches import simpler
-from mobstore.properties.linearizability import Answer, Outcome
+from mobstore.properties.concurrency.branches import LOOKS_ON, lines_of, simpler
+from mobstore.properties.linearizability import Answer, Event, Outcome
+from mobstore.properties.linearizability.history import history_of
 from mobstore.properties.refinement import GROUPS
 from mobstore.properties.schedules import RACES, Scenario, beginning_of, rivals
 from mobstore.properties.subject import MemoryFactory, SqliteFactory
+from mobstore.properties.subject import Outcome as Answered
 
 FACES = [(make, face) for make in (MemoryFactory, SqliteFactory) for face in faces_of(make())]
 RUN_ID = pools.RUNS[0].run_id
@@ -62,6 +64,35 @@ def test_a_failure_is_a_program_to_paste():
     exec(program, scope)
     with pytest.raises(AssertionError, match="not linearizable"):
         scope["test_counterexample"]()
+
+
+def test_a_failure_has_a_line_of_time_for_each_caller():
+    """Calls that overlap do so there, and what no order explains is marked, who looked on included."""
+    swap = ops.CasFlowState(RUN_ID, pools.RUNS[0].flow_state, pools.FLOW_STATES[1])
+    read = ops.GetRun(RUN_ID)
+    events = [
+        Event(0, None, swap.call, swap),
+        Event(1, None, swap.call, swap),
+        Event(2, None, swap.call, swap),
+        Event(1, Outcome.OK, swap.call, swap, answered=Answered(True)),  # noqa: FBT003 - what a call answers
+        Event(0, Outcome.OK, swap.call, swap, answered=Answered(True)),  # noqa: FBT003 - what a call answers
+        Event(LOOKS_ON, None, read.call, read),
+        Event(LOOKS_ON, Outcome.OK, read.call, read, answered=Answered(None)),
+    ]
+    history = history_of(events)
+    looks = list(history.process).index(LOOKS_ON)
+    lines = lines_of(history, [looks])
+    assert [(line.lane, line.wrong) for line in lines] == [
+        ("caller 0", False),
+        ("caller 1", False),
+        ("caller 2", False),
+        (LOOKS_ON, True),
+    ]
+    first, second, open_one, last = lines
+    assert first.begins < second.begins < second.ends < first.ends < last.begins
+    assert open_one.ends is None
+    assert (first.answered, open_one.answered) == ("True", "")
+    assert len(lines_of(history, [])) == 3
 
 
 class Failing(MemoryEngine):

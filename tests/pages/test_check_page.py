@@ -2,10 +2,13 @@
 
 import pytest
 
-from mobstore.properties.chapter import Context, Verdict
+from mobstore.model import operations as ops
+from mobstore.properties.chapter import Context, Result, Verdict
 from mobstore.properties.check_page import page
 from mobstore.properties.cli import main
+from mobstore.properties.concurrency import Face, repeat
 from mobstore.properties.refinement import PROFILES
+from mobstore.properties.schedules import RACES, rivals
 from mobstore.properties.subject import MemoryFactory
 
 
@@ -35,7 +38,7 @@ def test_the_page_says_what_the_command_says(written):
         "57 calls",
         "def test_counterexample() -&gt; None:",
         "mobstore check mine:factory --profile ci --seed 1 --chapter comparisons",
-        "left out",
+        "left out</span> capabilities, rows, values, ",
     ):
         assert said in text
     assert "http" not in text.replace("http-equiv", "")
@@ -45,6 +48,17 @@ def test_a_backend_s_words_are_no_html():
     """Whatever it calls itself."""
     context = Context(MemoryFactory, "<script>alert(1)</script>", "X()", PROFILES["quick"], 1)
     assert "<script>alert" not in page(context, [], {})
+
+
+def test_calls_at_once_have_a_lane_for_each_caller():
+    """With the calls that no order explains marked."""
+    race = RACES["lost-update"]
+    failure = repeat(race, Face.THREADS, rivals(ops.AppendFailureEntry, 2), times=500)
+    failed = Result("threads", Verdict.FAILED, 1.0, 2, "lost", "def test(): ...", 2, trace=failure.lines())
+    text = page(Context(race, "race", "X()", PROFILES["quick"], 1), [failed], {})
+    for lane in ("caller 0", "caller 1", "looks on"):
+        assert f">{lane}</b>" in text
+    assert 'href="#chapter-threads"' in text
 
 
 PHONE, DESK = (390, 800), (1200, 900)
@@ -69,7 +83,8 @@ def test_the_page_fits_the_screen(opened, size):
     evaluate = opened(size)
     assert evaluate("document.documentElement.scrollWidth") <= size[0]
     heights = evaluate("[...document.querySelectorAll('summary')].map((each) => each.offsetHeight)")
-    assert len(heights) > 20
+    heights += evaluate("[...document.querySelectorAll('nav a')].map((each) => each.offsetHeight)")
+    assert len(heights) == 4
     assert min(heights) >= 44
 
 
@@ -87,6 +102,18 @@ def test_what_failed_is_open_and_the_rest_opens_by_a_key(opened, browser):
     ActionChains(browser).send_keys(Keys.SPACE).perform()
     assert evaluate("document.querySelector('details').open") is True
     assert "57 calls" in evaluate("document.querySelector('details').innerText")
+
+
+def test_what_failed_is_told_first_and_leads_there(opened, browser):
+    """By a link, above all chapters."""
+    from selenium.webdriver.common.by import By
+
+    evaluate = opened(PHONE)
+    (link,) = browser.find_elements(By.CSS_SELECTOR, "nav a")
+    assert link.text == "comparisons"
+    assert link.location["y"] < evaluate("document.querySelector('details').getBoundingClientRect().top")
+    link.click()
+    assert -1 <= evaluate("document.getElementById('chapter-comparisons').getBoundingClientRect().top") < 400
 
 
 def test_the_calls_of_a_counterexample_are_walked_by_keys(opened, browser):
