@@ -189,7 +189,7 @@ _OF_THE_ZOO: Final = {
     "cursors": ("cursor-reused-after-prune", "append"),
     "awkward-ids": ("names-ignore-case-and-blanks", "create"),
     "bad-input": ("bad-output-swallowed", "as an output"),
-    "recordings": ("cursor-reused-after-prune", "event.append"),
+    "recordings": ("cursor-reused-after-prune", "append"),
     "handles": ("storage-of-its-own", "create_run, seen by get_run"),
     "refines-run-lifecycle": ("completion-time-moves", "cas_run_status, seen by get_run"),
     "refines-run-ledgers": ("output-on-first-entry", "put_step_output, seen by get_run"),

@@ -1,9 +1,8 @@
-"""A failure is a program to paste: it fails on the backend that it is about, and passes on a right one."""
+"""What is printed where no sequence of calls shows a failure again; what chapters print, `test_zoo` runs."""
 
 import attrs
 import pytest
 
-from mobstore.model import MobStoreError
 from mobstore.properties import replay
 from mobstore.properties.chapter import Context, Verdict
 from mobstore.properties.chapters import CHAPTERS
@@ -12,7 +11,7 @@ from mobstore.properties.own_time import stamps_program
 from mobstore.properties.refinement import PROFILES
 from mobstore.properties.replay import replay_file, steps_to
 from mobstore.properties.source import Between
-from mobstore.properties.subject import MemoryFactory, SqliteFactory, declared_by, factory_source
+from mobstore.properties.subject import MemoryFactory, declared_by, factory_source
 from mobstore.properties.zoo import ZOO
 from mobstore.properties.zoo.twins import TWINS
 
@@ -34,37 +33,6 @@ def failure(chapter, make, source):
 def run(program, **scope):
     exec(compile(program, "program", "exec"), scope)
     scope["test_counterexample"]()
-
-
-class Immortal(MemoryFactory):
-    """Is killed, and loses nothing."""
-
-    def kill(self):
-        """Nothing happens."""
-
-
-RIGHT = {
-    "handles": MemoryFactory,
-    "crashes": SqliteFactory,
-    "kills": Immortal,
-    "stress-handles": SqliteFactory,
-}
-SHOWN = [name for name in TWINS if name not in ("requests", "power-cuts", "stress-processes")]
-
-
-@pytest.mark.usefixtures("patient_branches")
-@pytest.mark.parametrize("chapter", SHOWN)
-def test_a_failure_is_a_program_to_paste(chapter, monkeypatch):
-    """Of every chapter; what is found on a simulated disk is told as a story."""
-    events = [path for path in replay.bundled() if path.name.startswith("events-prune")]
-    monkeypatch.setattr(replay, "bundled", lambda: events)
-    broken = TWINS[chapter].backend
-    program = failure(chapter, broken, "BACKEND()").counterexample
-    assert "def test_counterexample() -> None:" in program
-    with pytest.raises((AssertionError, MobStoreError, pytest.fail.Exception)):
-        run(program, BACKEND=broken)
-    if chapter not in ("capabilities", "branches-processes"):
-        run(program, BACKEND=RIGHT.get(chapter, MemoryFactory))
 
 
 def test_what_a_power_cut_loses_is_told():
