@@ -50,7 +50,7 @@ def failed_chapters(place, command, *more):
 
 def test_the_counterexample_on_the_page_is_what_is_printed(place):
     """Call by call."""
-    (shown,) = re.findall(r"```py\n(.*?)```", GUIDE, re.DOTALL)
+    (shown,) = re.findall(r"```\n(import pytest\n.*?)```", GUIDE, re.DOTALL)
     (command,) = (command for command in COMMANDS if " forgetful:" in command)
     _, (handles,) = chapters_of(place, command, "--seed=1", "--chapter=handles")
     assert handles["counterexample"] == shown
