@@ -307,3 +307,9 @@ class SparseList(_TrieSequence[T], Generic[T]):
 
     def __len__(self) -> int:
         return self._size
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({dict(self.written())!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self._trie),)

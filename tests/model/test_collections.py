@@ -143,3 +143,8 @@ def test_memory_follows_what_was_written_not_the_index():
     sparse = Numbers().set(1_000_000, 1)
     assert len(sparse) == 1_000_001
     assert list(sparse.written()) == [(1_000_000, 1)]
+    for same in (copy.deepcopy(sparse), pickle.loads(pickle.dumps(sparse))):
+        assert same == sparse
+        assert list(same.written()) == [(1_000_000, 1)]
+    assert len(pickle.dumps(sparse)) < 200
+    assert repr(sparse) == "Numbers({1000000: 1})"
