@@ -34,6 +34,7 @@ def page(context: Context, results: Sequence[Result], known: Mapping[str, str]) 
         details(
             [
                 ("level", str(awarded(results) or "none")),
+                ("next level", report.next_level(results) or None),
                 ("chapters", report.counted(results)),
                 ("calls", f"{sum(result.calls for result in results):,}"),
                 ("seconds", f"{sum(result.seconds for result in results):.1f}"),

@@ -66,14 +66,24 @@ def awarded(results: Sequence[Result], chapters: Iterable[str] = _CHAPTERS) -> L
     Args:
         chapters: the names of all chapters that there are.
     """
-    by_name = {result.chapter: result for result in results}
-    due = dict.fromkeys((*chapters, *by_name))
     reached = None
     for level in Level:
-        found = [by_name.get(name) for name in due if level_of(name) is level]
-        if not any(result is not None and result.verdict is Verdict.PASSED for result in found):
-            break
-        if not all(result is not None and (result.verdict is Verdict.PASSED or result.excused) for result in found):
+        if wanting(level, results, chapters):
             break
         reached = level
     return reached
+
+
+def wanting(level: Level, results: Sequence[Result], chapters: Iterable[str] = _CHAPTERS) -> dict[str, str]:
+    """Return the chapters that count against a level, whatever the levels below it, with what became of each.
+
+    What a backend lacks by its nature does not, as long as a chapter of the level has passed.
+    """
+    by_name = {result.chapter: result for result in results}
+    found = {name: by_name.get(name) for name in (*chapters, *by_name) if level_of(name) is level}
+    passed = {name for name, result in found.items() if result is not None and result.verdict is Verdict.PASSED}
+    return {
+        name: "left out" if result is None else result.verdict.value
+        for name, result in found.items()
+        if name not in passed and (not passed or result is None or not result.excused)
+    }

@@ -19,7 +19,7 @@ from rich.text import Text
 from mobstore.model import to_json
 from mobstore.properties.chapter import Chapter, Context, Result, Verdict
 from mobstore.properties.known import stale, unknown_failures
-from mobstore.properties.levels import awarded, level_of
+from mobstore.properties.levels import Level, awarded, level_of, wanting
 from mobstore.properties.subject import MADE
 
 _STYLES: Final = {
@@ -152,12 +152,32 @@ def print_results(context: Context, results: Sequence[Result], known: Mapping[st
         style=_STYLES[verdict],
         markup=False,
     )
+    for kind in (Verdict.FAILED, Verdict.UNKNOWN):
+        if names := [result.chapter for result in results if result.verdict is kind]:
+            console.print(f"{kind.value}: {', '.join(names)}", style=_STYLES[kind], markup=False)
     if verdicts := {result.verdict for result in results}:
         if verdicts == {Verdict.NOT_APPLICABLE}:
             console.print("vacuous: nothing was tested", markup=False)
         console.print(f"level: {awarded(results) or 'none'}", markup=False)
+        if above := next_level(results):
+            console.print(f"next level: {above}", markup=False)
     if verdict is not Verdict.PASSED:
         console.print(f"again: {command(context)}", markup=False)
+
+
+def next_level(results: Sequence[Result]) -> str:
+    """Return which level is above the one that was earned, and what it wants; nothing if none is."""
+    reached = awarded(results)
+    above = next((level for level in Level if reached is None or level > reached), None)
+    if above is None:
+        return ""
+    wanted = [f"{name} ({what})" for name, what in wanting(above, results).items()]
+    more = f" and {len(wanted) - _WANTED} more" if len(wanted) > _WANTED else ""
+    return f"{above.name.lower()}, which wants {', '.join(wanted[:_WANTED])}{more}"
+
+
+_WANTED: Final = 4
+"""Chapters that are named; a run of a few leaves out many."""
 
 
 def counted(results: Sequence[Result]) -> str:

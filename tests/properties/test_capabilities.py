@@ -16,8 +16,9 @@ from mobstore.model.step import HANDLERS
 from mobstore.properties import chapters, cli, report
 from mobstore.properties.chapter import Context, Result, Verdict
 from mobstore.properties.chapters import CHAPTERS
-from mobstore.properties.levels import Level, awarded, level_of
+from mobstore.properties.levels import Level, awarded, level_of, wanting
 from mobstore.properties.refinement import GROUPS, Profile
+from mobstore.properties.report import next_level
 from mobstore.properties.subject import MemoryFactory, capabilities_of
 
 SMALL = Profile("small", 10, 12)
@@ -226,6 +227,14 @@ def test_a_level_is_earned_by_every_chapter_of_it_and_below():
     assert awarded(results()[:-1]) is Level.CONCURRENT
     assert awarded(results(kills=absent)) is Level.CONCURRENT
     assert awarded(results(subscriptions=absent)) is Level.ANSWERS
+    assert wanting(Level.DURABLE, results()) == {}
+    assert wanting(Level.DURABLE, results(crashes=absent)) == {"crashes": "not applicable"}
+    assert wanting(Level.ANSWERS, results(smoke=unknown)) == {"smoke": "unknown"}
+    assert "power-cuts" in wanting(Level.DURABLE, results()[:-1])
+    assert set(wanting(Level.DURABLE, [])) == {"crashes", "kills", "power-cuts"}
+    assert next_level(results()) == ""
+    assert next_level(results(crashes=absent)) == "durable, which wants crashes (not applicable)"
+    assert next_level([]).endswith(" (left out) and 6 more")
     excused = [chapters.attrs.evolve(each, excused=True) for each in results(subscriptions=absent)]
     assert awarded(excused) is Level.DURABLE
     assert awarded([*results(), Result("end", Verdict.FAILED, 0.0, 0)]) is None

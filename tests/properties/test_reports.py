@@ -106,7 +106,8 @@ def test_check_takes_known_failures_and_writes_reports(tmp_path, monkeypatch, ca
     assert cli.main(arguments) == 0
     said = capsys.readouterr().out
     assert "known to fail: smoke: ticket 1" in said
-    assert "level: none" in said
+    assert "level: none\nnext level: answers, which wants " in said
+    assert "\nfailed: smoke\n" in said
     assert ET.parse(out).getroot().find("testsuite").get("skipped") == "1"
     known.write_text("smoke: ticket 1\nhandles: ticket 2\n")
     assert cli.main([*arguments, "--json"]) == 1
