@@ -7,8 +7,10 @@ import functools
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 from mobstore.backends.wire import ProgramFailure
 from mobstore.properties import report
@@ -39,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", choices=PROFILES, default="ci", help="how much is tried (default: ci)")
     parser.add_argument("--seed", type=int, help="what is generated (default: drawn, and printed)")
     parser.add_argument("--chapter", action="append", metavar="NAME", help="only this chapter (may be repeated)")
+    parser.add_argument("-x", "--exitfirst", action="store_true", help="stop at the first chapter that fails")
     parser.add_argument(
         "--known", type=Path, metavar="FILE", help="known failures, CHAPTER: REASON a line; one that passes fails"
     )
@@ -74,14 +77,18 @@ def run(arguments: argparse.Namespace) -> int:
     source = factory_source(arguments.backend)
     context = Context(make, arguments.backend, source, PROFILES[arguments.profile], seed, capabilities)
     progress = report.Progress(quiet=arguments.json)
-    results, coming = [], _results(context, chapters, jobs)
-    for chapter in chapters:
-        progress.begin(chapter)
-        results.append(next(coming))
-        progress.end(results[-1])
-    if (failed := _ended(make)) is not None:
-        results.append(failed)
-        progress.end(failed)
+    results: list[Result] = []
+    with closing(_results(context, chapters, jobs)) as coming:
+        for chapter in chapters:
+            progress.begin(chapter)
+            results.append(_next(chapter, coming))
+            progress.end(results[-1])
+            failed = results[-1].verdict is Verdict.FAILED and chapter.name not in known
+            if results[-1].detail == _INTERRUPTED or (failed and arguments.exitfirst):
+                break
+    if (end := _ended(make)) is not None:
+        results.append(end)
+        progress.end(end)
     if arguments.json:
         report.print_json(report.results_json(context, results, known))
     else:
@@ -104,7 +111,20 @@ def _jobs(arguments: argparse.Namespace) -> int:
     return jobs
 
 
-def _results(context: Context, chapters: Sequence[Chapter], jobs: int) -> Iterator[Result]:
+_INTERRUPTED: Final = "interrupted"
+
+
+def _next(chapter: Chapter, coming: Iterator[Result]) -> Result:
+    """Return the result of a chapter, or that somebody did not wait for it: what was found so far is told still."""
+    begun = time.perf_counter()
+    try:
+        return next(coming)
+    except KeyboardInterrupt:
+        seconds = time.perf_counter() - begun
+        return Result(chapter.name, Verdict.UNKNOWN, seconds, 0, _INTERRUPTED)
+
+
+def _results(context: Context, chapters: Sequence[Chapter], jobs: int) -> Generator[Result, None, None]:
     """Iterate over the results of the chapters, in their order."""
     if jobs == 1:
         return (chapter.run(context) for chapter in chapters)

@@ -7,7 +7,7 @@ pickled.  With one job there is no other process: each task is done when its res
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from typing import TypeAlias, TypeVar
 
@@ -15,7 +15,7 @@ R = TypeVar("R")
 Task: TypeAlias = Callable[[], R]
 
 
-def in_order(tasks: Sequence[Task[R]], jobs: int) -> Iterator[R]:
+def in_order(tasks: Sequence[Task[R]], jobs: int) -> Generator[R, None, None]:
     """Do tasks, so many at a time, and yield what they return, in their order.
 
     When nobody asks for more, those that have not begun are left.
@@ -23,7 +23,7 @@ def in_order(tasks: Sequence[Task[R]], jobs: int) -> Iterator[R]:
     return _done(tasks, jobs, iter)
 
 
-def as_done(tasks: Sequence[Task[R]], jobs: int) -> Iterator[R]:
+def as_done(tasks: Sequence[Task[R]], jobs: int) -> Generator[R, None, None]:
     """Do tasks as `in_order` does, but yield what they return as it comes."""
     return _done(tasks, jobs, as_completed)
 
@@ -35,7 +35,7 @@ def processes(jobs: int) -> ProcessPoolExecutor:
 
 def _done(
     tasks: Sequence[Task[R]], jobs: int, ordered: Callable[[Sequence[Future[R]]], Iterable[Future[R]]]
-) -> Iterator[R]:
+) -> Generator[R, None, None]:
     if jobs <= 1:
         for task in tasks:
             yield task()

@@ -123,3 +123,49 @@ def test_what_cannot_be_read_or_written_is_told_before_the_work(tmp_path, capsys
     for option in ("--known", "--junit"):
         assert cli.main(["check", "memory", "--chapter", "smoke", option, str(tmp_path / "no" / "x")]) == 2
         assert capsys.readouterr().err.startswith("mobstore check: ")
+
+
+def chapter_that(name, check):
+    return Chapter(name, "a promise", lambda _: "one call", check)
+
+
+@pytest.fixture
+def three(monkeypatch):
+    """A chapter that passes, one that does as it is told, and one more."""
+
+    def choose(second):
+        chosen = (
+            chapter_that("smoke", lambda _: Finding(1)),
+            chapter_that("handles", second),
+            chapter_that("threads", lambda _: Finding(1, "broken, too")),
+        )
+        monkeypatch.setattr("mobstore.properties.check.CHAPTERS", chosen)
+
+    return choose
+
+
+def test_who_does_not_wait_is_told_what_was_found(three, capsys):
+    """With what was left out, and never as a pass."""
+
+    def waits(_):
+        raise KeyboardInterrupt
+
+    three(waits)
+    assert cli.main(["check", "memory", "--seed", "1", "--jobs", "1"]) == 2
+    said = capsys.readouterr().out
+    assert "unknown: handles" in said
+    assert "interrupted" in said
+    assert "threads" not in said.replace("threads (left out)", "")
+    assert "memory: UNKNOWN (1 passed, 1 unknown;" in said
+
+
+def test_the_first_failure_is_enough_where_asked(three, tmp_path, capsys):
+    """Known ones are none."""
+    three(lambda _: Finding(1, "broken"))
+    arguments = ["check", "memory", "--seed", "1", "--jobs", "1", "-x"]
+    assert cli.main(arguments) == 1
+    assert "memory: FAILED (1 passed, 1 failed;" in capsys.readouterr().out
+    known = tmp_path / "known.txt"
+    known.write_text("handles: ticket 1\n")
+    assert cli.main([*arguments, "--known", str(known)]) == 1
+    assert "memory: FAILED (1 passed, 2 failed;" in capsys.readouterr().out
