@@ -77,7 +77,9 @@ class Failure:
 
     def table(self) -> str:
         """Return the history, a column for each caller, time from top to bottom."""
-        return f"{self.reason}\n{timeline(self.history)}"
+        found = self.verdict.first_failure
+        wrong = () if found is None or found.proof is None else found.proof.rows
+        return f"{self.reason}\n{timeline(self.history, wrong)}"
 
     def program(self, factory: str) -> str:
         """Return a test that makes the calls again and again; ``factory`` makes a factory, in Python."""
@@ -91,8 +93,12 @@ class Failure:
         return "\n".join([*lines, *table]) + "\n"
 
 
-def timeline(history: History) -> str:
-    """Return a history of the stores as a table: a column for each caller; who looked on afterwards comes last."""
+def timeline(history: History, wrong: Collection[int] = ()) -> str:
+    """Return a history of the stores as a table: a column for each caller; who looked on afterwards comes last.
+
+    If what was seen then is among the rows ``wrong``, the rest of it is left out.
+    """
+    seen = [row for row in wrong if history.process[row] == LOOKS_ON]
     callers = sorted({process for process in history.process if process != LOOKS_ON})
     columns = Columns([f"caller {caller}" for caller in callers])
     places = [(inv, row, False) for row, inv in enumerate(history.inv)]
@@ -100,7 +106,7 @@ def timeline(history: History) -> str:
     for _, row, ended in sorted(places):
         operation, known = history.value[row], history.outcome[row] is Known.OK
         if history.process[row] == LOOKS_ON:
-            if ended:
+            if ended and (not seen or row in seen):
                 columns.look(operation, history.answer[row])
             continue
         column = callers.index(history.process[row])

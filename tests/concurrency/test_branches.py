@@ -8,7 +8,7 @@ from mobstore.model import MobRunStatus, WriteFailed
 from mobstore.model import operations as ops
 from mobstore.properties import pools
 from mobstore.properties.concurrency import Face, ProcessFailed, faces_of, repeat, run_once, try_branches
-from mobstore.properties.concurrency.branches import LOOKS_ON, lines_of, simpler
+from mobstore.properties.concurrency.branches import LOOKS_ON, lines_of, simpler, timeline
 from mobstore.properties.linearizability import Answer, Event, Outcome
 from mobstore.properties.linearizability.history import history_of
 from mobstore.properties.refinement import GROUPS
@@ -93,6 +93,19 @@ def test_a_failure_has_a_line_of_time_for_each_caller():
     assert open_one.ends is None
     assert (first.answered, open_one.answered) == ("True", "")
     assert len(lines_of(history, [])) == 3
+
+
+def test_what_was_seen_afterwards_is_told_where_it_matters():
+    """All of it where it is not what is wrong."""
+    swap, reads = ops.CasFlowState(RUN_ID, pools.RUNS[0].flow_state, pools.FLOW_STATES[1]), pools.RUN_IDS[:2]
+    events = [Event(0, None, swap.call, swap), Event(0, Outcome.OK, swap.call, swap, answered=Answered(None))]
+    for read in map(ops.GetRun, reads):
+        events.append(Event(LOOKS_ON, None, read.call, read))
+        events.append(Event(LOOKS_ON, Outcome.OK, read.call, read, answered=Answered(None)))
+    history = history_of(events)
+    told = [line for line in timeline(history, [0]).splitlines() if line.startswith("then")]
+    assert len(told) == 2
+    assert [line for line in timeline(history, [2]).splitlines() if line.startswith("then")] == told[1:]
 
 
 class Failing(MemoryEngine):
