@@ -14,6 +14,9 @@ import attrs
 from mobstore.properties.pages.html import Html, joined, tag
 
 _STEP: Final = 44
+"""Pixels between two events, if there are many; a few have up to `_WIDEST`, as long as `_ROOM` is enough."""
+_WIDEST: Final = 112
+_ROOM: Final = 660
 _LANE: Final = 56
 _LABEL: Final = 84
 _POINT_Y: Final = 45
@@ -64,8 +67,9 @@ def timeline(name: str, spans: Sequence[Span], links: Sequence[Link] = ()) -> Ht
     lanes = list(dict.fromkeys(span.lane for span in spans))
     places = sorted({place for span in spans for place in (span.begins, span.ends) if place is not None})
     rank = {place: number for number, place in enumerate(places)}
-    width = _LABEL + (len(places) + 1) * _STEP
-    bars = {span.id: _Bar(span, lanes.index(span.lane), rank, len(places)) for span in spans}
+    step = max(_STEP, min(_WIDEST, _ROOM // (len(places) + 1)))
+    width = _LABEL + (len(places) + 1) * step
+    bars = {span.id: _Bar(span, lanes.index(span.lane), rank, len(places), step) for span in spans}
     rows = [tag("div", tag("b", lane), class_="lane", style=f"top:{y * _LANE}px") for y, lane in enumerate(lanes)]
     arrows = [arrow for link in links if (arrow := _arrow(link, bars)) is not None]
     drawn = tag("svg", *arrows, width=width, height=len(lanes) * _LANE, aria_hidden="true")
@@ -77,17 +81,17 @@ def timeline(name: str, spans: Sequence[Span], links: Sequence[Link] = ()) -> Ht
 class _Bar:
     """Where a call stands on the board."""
 
-    def __init__(self, span: Span, lane: int, rank: Mapping[int, int], end: int) -> None:
-        self.span, self.lane = span, lane
-        self.left = _LABEL + rank[span.begins] * _STEP
-        self.right = _LABEL + (end if span.ends is None else rank[span.ends]) * _STEP + _STEP // 2
+    def __init__(self, span: Span, lane: int, rank: Mapping[int, int], end: int, step: int) -> None:
+        self.span, self.lane, self._step = span, lane, step
+        self.left = _LABEL + rank[span.begins] * step
+        self.right = _LABEL + (end if span.ends is None else rank[span.ends]) * step + step // 2
         self.point = None if span.point is None else self._at(span.point, rank)
 
     def _at(self, point: float, rank: Mapping[int, int]) -> int:
         """A point between two places, of which not all are shown."""
         before = int(point)
         shown = max((number for place, number in rank.items() if place <= before), default=0)
-        x = _LABEL + shown * _STEP + round((point - before) * _STEP)
+        x = _LABEL + shown * self._step + round((point - before) * self._step)
         return min(max(x, self.left + 4), self.right - 4)
 
     def html(self) -> Html:

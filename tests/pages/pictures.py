@@ -75,8 +75,8 @@ def test_pictures_are_made(browser, screen, tmp_path, monkeypatch):
         cli.main(["history", str(tmp_path / "run.jsonl"), "--model", "cas-register", "--html", str(history)]) == 1
     )
     for name, page, size in (
-        ("check", check, (900, 1000)),
-        ("check-phone", check, (390, 700)),
+        ("check", check, (900, 1420)),
+        ("check-phone", check, (390, 1100)),
         ("history", history, (820, 880)),
     ):
         screen(*size)
