@@ -22,6 +22,7 @@ from mobstore.model import OPERATIONS, STORES, MobRun, Operation, State
 from mobstore.model import operations as ops
 from mobstore.model.wrappers import ROWS, Cell
 from mobstore.properties import pools
+from mobstore.properties.seeds import decided_by_seed
 from mobstore.properties.shrinking import Steps, shrink
 from mobstore.properties.source import Aside, Between, ClockSays, Line, Step, lines, program
 from mobstore.properties.strategies import draw_operation
@@ -451,7 +452,8 @@ def refine(
     machine = hypothesis.seed(seed)(refinement(group, make, name, source))
     counterexample = None
     try:
-        run_state_machine_as_test(machine, settings=profile.settings(shrinks=shrinks))
+        with decided_by_seed():
+            run_state_machine_as_test(machine, settings=profile.settings(shrinks=shrinks))
     except Mismatch as mismatch:
         counterexample = shrunk(mismatch.counterexample, make)
     return RefinementResult(group, dict(machine.reached), counterexample)

@@ -24,6 +24,7 @@ from mobstore.properties.schedules.exploration import Explorer, Failure, explore
 from mobstore.properties.schedules.scenario import NOW, Scenario, state_after
 from mobstore.properties.schedules.strategies import Pct, Preferences
 from mobstore.properties.schedules.systems import System
+from mobstore.properties.seeds import decided_by_seed
 from mobstore.properties.strategies import draw_operation
 
 MOST_CALLS: Final = 3
@@ -174,4 +175,4 @@ def seeded(examples: int, seed: int, *phases: Phase) -> Callable[[Callable[..., 
         suppress_health_check=list(HealthCheck),
         phases=phases,
     )
-    return lambda test: hypothesis.seed(seed)(settings(test))
+    return lambda test: decided_by_seed()(hypothesis.seed(seed)(settings(test)))

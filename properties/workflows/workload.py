@@ -13,6 +13,7 @@ from mobstore.model import MobRun
 from mobstore.model.callers.driver import Driver
 from mobstore.model.callers.flow import Flow, Loop, Step
 from mobstore.properties.refinement import Comparison, Profile
+from mobstore.properties.seeds import decided_by_seed
 from mobstore.properties.subject import Factory
 from mobstore.properties.workflows.coverage import Coverage
 from mobstore.properties.workflows.drawing import scenarios, schedules
@@ -134,6 +135,7 @@ class Workload:
     def _drawn(self, profile: Profile, seed: int) -> None:
         chosen = hypothesis.settings(profile.settings(), max_examples=profile.examples, report_multiple_bugs=False)
 
+        @decided_by_seed()
         @hypothesis.seed(seed)
         @chosen
         @given(scenarios(), schedules())
