@@ -52,11 +52,11 @@ from mobstore.properties.faults.vfs import Unreachable, library
 from mobstore.properties.own_time import stamps, stamps_program
 from mobstore.properties.refinement import (
     GROUPS,
+    READINGS,
     Comparison,
     Kind,
     Profile,
     RefinementResult,
-    observations,
     refine,
     repeated,
     shrunk,
@@ -323,7 +323,7 @@ def _killed(context: Context, found: Crashed, *, again: bool) -> Finding:
     """Tell what a kill came to: as a test to paste, if it comes to it between calls, too."""
     steps: list[Step] = [(call, Outcome()) for call in found.made]
     steps.append(Aside.KILL)
-    steps += [(reading, Outcome()) for store in STORES for reading in observations(store)]
+    steps += [(reading, Outcome()) for reading in READINGS]
     example = repeated(tuple(steps), context.make, context.source) if again else None
     if example is None:
         return Finding(found.answered, found.wrong, "", found.story(), len(found.made) + 1, step="kill")

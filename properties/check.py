@@ -126,10 +126,11 @@ def _next(chapter: Chapter, coming: Iterator[Result]) -> Result:
 
 def _results(context: Context, chapters: Sequence[Chapter], jobs: int) -> Generator[Result, None, None]:
     """Iterate over the results of the chapters, in their order."""
-    if jobs == 1:
-        return (chapter.run(context) for chapter in chapters)
     shown = (context.name, context.profile, context.seed)
-    return in_order([functools.partial(_run, chapter.name, *shown) for chapter in chapters], jobs)
+    here = [functools.partial(chapter.run, context) for chapter in chapters]
+    # What makes a factory need not be anything that another process can be sent: it is named, and made there.
+    elsewhere = [functools.partial(_run, chapter.name, *shown) for chapter in chapters]
+    return in_order(here if jobs == 1 else elsewhere, jobs)
 
 
 def _run(chapter: str, backend: str, profile: Profile, seed: int) -> Result:

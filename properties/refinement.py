@@ -87,6 +87,10 @@ _OBSERVATIONS: Final[Mapping[str, tuple[Operation[Any], ...]]] = {
 """The reading calls that together show the whole visible state over the pools of ids."""
 
 
+READINGS: Final = tuple(reading for store in STORES for reading in _OBSERVATIONS[store])
+"""Those of all stores."""
+
+
 def near(operation: Operation[Any]) -> tuple[Operation[Any], ...]:
     """Return the reading calls that show what one call may have changed: all of a small store, or one run."""
     if operation.store != "run":
@@ -97,7 +101,7 @@ def near(operation: Operation[Any]) -> tuple[Operation[Any], ...]:
 
 def visible_state(stores: Stores) -> list[Outcome]:
     """Return what all the reading calls show, over the pools of ids."""
-    return [outcome_of(lambda: call_port(stores, op)) for store in STORES for op in observations(store)]  # noqa: B023
+    return [outcome_of(lambda: call_port(stores, reading)) for reading in READINGS]  # noqa: B023
 
 
 def observations(store: str) -> tuple[Operation[Any], ...]:

@@ -167,13 +167,11 @@ def print_results(context: Context, results: Sequence[Result], known: Mapping[st
 
 def next_level(results: Sequence[Result]) -> str:
     """Return which level is above the one that was earned, and what it wants; nothing if none is."""
-    reached = awarded(results)
-    above = next((level for level in Level if reached is None or level > reached), None)
-    if above is None:
-        return ""
-    wanted = [f"{name} ({what})" for name, what in wanting(above, results).items()]
-    more = f" and {len(wanted) - _WANTED} more" if len(wanted) > _WANTED else ""
-    return f"{above.name.lower()}, which wants {', '.join(wanted[:_WANTED])}{more}"
+    for level in Level:
+        if wanted := [f"{name} ({what})" for name, what in wanting(level, results).items()]:
+            more = f" and {len(wanted) - _WANTED} more" if len(wanted) > _WANTED else ""
+            return f"{level.name.lower()}, which wants {', '.join(wanted[:_WANTED])}{more}"
+    return ""
 
 
 _WANTED: Final = 4

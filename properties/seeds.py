@@ -25,7 +25,7 @@ def decided_by_seed() -> Iterator[None]:
     if look is None:
         yield
         return
-    none = type(look())()
+    none = internals.Constants()
     internals.CONSTANTS_CACHE.cache.clear()
     setattr(internals, _GETTER, lambda: none)
     try:

@@ -59,27 +59,27 @@ class Failure:
     @property
     def reason(self) -> str:
         """What is wrong, in a line."""
-        found = self.verdict.first_failure
-        if found is None or found.proof is None:
+        if self._proof is None:
             return "unknown: " + ", ".join(str(each.bound) for each in self.verdict.objects if each.bound)
-        return in_short(found.proof)
+        return in_short(self._proof)
 
     @property
     def step(self) -> str:
         """The calls whose answers no order explains."""
+        return "" if self._proof is None else called(self.history, self._proof)
+
+    @property
+    def _proof(self) -> Proof | None:
         found = self.verdict.first_failure
-        return "" if found is None or found.proof is None else called(self.history, found.proof)
+        return None if found is None else found.proof
 
     def lines(self) -> tuple[Line, ...]:
         """Return the calls, for a timeline."""
-        found = self.verdict.first_failure
-        return () if found is None or found.proof is None else lines_of(self.history, found.proof.rows)
+        return () if self._proof is None else lines_of(self.history, self._proof.rows)
 
     def table(self) -> str:
         """Return the history, a column for each caller, time from top to bottom."""
-        found = self.verdict.first_failure
-        wrong = () if found is None or found.proof is None else found.proof.rows
-        return f"{self.reason}\n{timeline(self.history, wrong)}"
+        return f"{self.reason}\n{timeline(self.history, () if self._proof is None else self._proof.rows)}"
 
     def program(self, factory: str) -> str:
         """Return a test that makes the calls again and again; ``factory`` makes a factory, in Python."""
@@ -143,6 +143,26 @@ def called(history: History, proof: Proof) -> str:
 def in_short(proof: Proof) -> str:
     """Return what a proof says, in a line."""
     return f"not linearizable ({proof.kind}): {textwrap.shorten(proof.message, 100, placeholder=' ...')}"
+
+
+@attrs.define(kw_only=True)
+class Judged:
+    """What is wrong with a long history, by how many and which calls that shows, and those calls for a timeline."""
+
+    failure: str = ""
+    length: int = 0
+    step: str = ""
+    lines: tuple[Line, ...] = ()
+
+    def refute(self, history: History, proof: Proof) -> None:
+        """Tell what a proof says; of its calls at most `_SHOWN` are shown."""
+        shown = history.take(proof.rows[:_SHOWN])
+        self.length, self.step = len(proof.rows), called(history, proof)
+        self.failure = f"{in_short(proof)}\n{timeline(shown)}"
+        self.lines = lines_of(shown, range(len(shown)))
+
+
+_SHOWN: Final = 12
 
 
 @attrs.frozen

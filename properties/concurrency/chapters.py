@@ -73,7 +73,7 @@ def _driven(context: Context, face: Face, found: stress.Stressed) -> Finding:
     return Finding(calls, doubt=driven.doubt, tried=told)
 
 
-def _failed(found: stress.Stressed | drivers.Driven, calls: int, again: str) -> Finding:
+def _failed(found: branches.Judged, calls: int, again: str) -> Finding:
     """Tell a failure by a test to paste, which does it ``again``, and by the calls that no order explains."""
     failure, _, table = found.failure.partition("\n")
     lines = [

@@ -18,22 +18,13 @@ from mobstore.model import Internal, Operation, State, Timestamp
 from mobstore.model import operations as ops
 from mobstore.model.callers.driver import Contention, Driver, start
 from mobstore.model.callers.requests import EvaluateCondition, EvaluateUntil, Idle, ReadClock, Request
-from mobstore.properties.concurrency.branches import (
-    LIMIT,
-    LOOKS_ON,
-    called,
-    in_short,
-    lines_of,
-    overlapping,
-    timeline,
-)
+from mobstore.properties.concurrency.branches import LIMIT, LOOKS_ON, Judged, overlapping
 from mobstore.properties.concurrency.driving import Caller, Face, drive
 from mobstore.properties.linearizability import Answer, Event, History, check
 from mobstore.properties.linearizability import Outcome as Known
 from mobstore.properties.linearizability.history import history_of
 from mobstore.properties.linearizability.stores import StoreModel
 from mobstore.properties.schedules.scenario import NOW
-from mobstore.properties.source import Line
 from mobstore.properties.subject import Factory, ManualClock, call_port, outcome_of
 from mobstore.properties.workflows.scenarios import MOB_ID, PARAMS, RUN_ID, Scenario
 from mobstore.properties.workflows.workload import CORNERS
@@ -47,7 +38,6 @@ _MOST_CALLS: Final = 1_000
 """Calls of a driver at most."""
 _GIVES_UP: Final = 31
 """A driver on the asyncio face is not told the answers of every so many of its calls."""
-_SHOWN: Final = 12
 
 
 class _Died(Exception):
@@ -109,16 +99,12 @@ def _answered(asked: Request, scenario: Scenario, *, takes_over: bool) -> Any:
 
 
 @attrs.define
-class Driven:
-    """What drivers came to: what is wrong, by how many and which calls that shows, and why it says too little."""
+class Driven(Judged):
+    """What drivers came to, and why it says too little."""
 
     workflows: int = 0
     calls: int = 0
     overlapping: int = 0
-    failure: str = ""
-    length: int = 0
-    step: str = ""
-    lines: tuple[Line, ...] = ()
     doubt: str = ""
 
     def add(self, history: History) -> None:
@@ -129,10 +115,7 @@ class Driven:
         self.overlapping += len(overlapping(history))
         found = verdict.first_failure
         if found is not None and found.proof is not None:
-            self.length, self.step = len(found.proof.rows), called(history, found.proof)
-            shown = history.take(found.proof.rows[:_SHOWN])
-            self.failure = f"{in_short(found.proof)}\n{timeline(shown)}"
-            self.lines = lines_of(shown, range(len(shown)))
+            self.refute(history, found.proof)
         elif verdict.answer is Answer.UNKNOWN:
             self.doubt = ", ".join(str(each.bound) for each in verdict.objects if each.bound is not None)
         elif (run := history.answer[-1].value) is None or not run.status.is_terminal:

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import functools
 import multiprocessing
 import sys
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any, Final, TypeAlias
@@ -121,30 +122,42 @@ def _note(process: Process, operation: Operation[Any], outcome: Outcome) -> Outc
 
 
 def _drive_threads(handles: Sequence[Stores], callers: Sequence[Caller]) -> list[Event]:
-    recorder, ready, errors = Recorder(), [], []
+    recorder, ready = Recorder(), []
 
     def work(stores: Stores, caller: Caller, process: Process) -> None:
+        # A barrier wakes its threads one by one; those that look for themselves begin at once.
+        ready.append(process)
+        while len(ready) < len(callers):
+            pass
+        record(stores, caller, process)
+
+    for error in at_once(
+        [
+            functools.partial(work, stores, caller, recorder.process(number))
+            for number, (stores, caller) in enumerate(zip(handles, callers, strict=True))
+        ]
+    ):
+        raise error
+    return recorder.events()
+
+
+def at_once(works: Sequence[Callable[[], None]]) -> list[BaseException]:
+    """Let threads that take turns often do something each; return what was raised, in its order."""
+    errors: list[BaseException] = []
+
+    def guarded(work: Callable[[], None]) -> None:
         try:
-            # A barrier wakes its threads one by one; those that look for themselves begin at once.
-            ready.append(process)
-            while len(ready) < len(callers):
-                pass
-            record(stores, caller, process)
-        except BaseException as error:  # noqa: BLE001 - raised again below
+            work()
+        except BaseException as error:  # noqa: BLE001 - it is for who waits to raise it
             errors.append(error)
 
-    threads = [
-        threading.Thread(target=work, args=(stores, caller, recorder.process(number)), daemon=True)
-        for number, (stores, caller) in enumerate(zip(handles, callers, strict=True))
-    ]
+    threads = [threading.Thread(target=guarded, args=(work,), daemon=True) for work in works]
     with switching_often():
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    for error in errors:
-        raise error
-    return recorder.events()
+    return errors
 
 
 @contextmanager

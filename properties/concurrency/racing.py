@@ -11,7 +11,7 @@ from mobstore.model import MobRunStatus, Operation, evolve
 from mobstore.model import operations as ops
 from mobstore.properties import pools
 from mobstore.properties.concurrency.branches import Failure, repeat, simpler
-from mobstore.properties.concurrency.driving import Face, switching_often
+from mobstore.properties.concurrency.driving import Face, at_once
 from mobstore.properties.schedules.scenario import Scenario
 from mobstore.properties.subject import Factory, ManualClock
 
@@ -54,7 +54,6 @@ def raced(factory: Factory, rounds: int) -> tuple[str, str]:
 
 def _race(factory: Factory, clock: ManualClock, rounds: int) -> Counter[int]:
     winners: Counter[int] = Counter(dict.fromkeys(range(rounds), 0))
-    errors: list[BaseException] = []
     barrier, lock = threading.Barrier(WORKERS), threading.Lock()
     first = _RUN.flow_state
     states = [first, *(evolve(first, {"failure_count": number + 1}) for number in range(rounds))]
@@ -68,17 +67,11 @@ def _race(factory: Factory, clock: ManualClock, rounds: int) -> Counter[int]:
                 with lock:
                     winners[number] += won
                 stores.runs.append_step_entry(_RUN_ID, pools.STEP_ENTRIES[0])
-        except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that waits
-            errors.append(error)
+        except BaseException:
             barrier.abort()
+            raise
 
-    threads = [threading.Thread(target=work) for _ in range(WORKERS)]
-    with switching_often():
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    for error in errors:
+    for error in at_once([work] * WORKERS):
         if not isinstance(error, threading.BrokenBarrierError):
             raise error
     return winners
@@ -86,13 +79,11 @@ def _race(factory: Factory, clock: ManualClock, rounds: int) -> Counter[int]:
 
 def one_round(make: Callable[[], Factory], *, shrinks: bool) -> Failure | None:
     """Make the first round alone, again and again; return a history of it that no order explains, if one shows."""
-    with switching_often():
-        for calls in _ROUNDS:
-            failure = repeat(
-                make, Face.HANDLES, Scenario.of([ops.CreateRun(_RUN)], [calls] * WORKERS), times=_AGAIN
-            )
-            if failure is not None:
-                return simpler(make, failure) if shrinks else failure
+    for calls in _ROUNDS:
+        scenario = Scenario.of([ops.CreateRun(_RUN)], [calls] * WORKERS)
+        failure = repeat(make, Face.HANDLES, scenario, times=_AGAIN)
+        if failure is not None:
+            return simpler(make, failure) if shrinks else failure
     return None
 
 

@@ -34,14 +34,13 @@ from mobstore.model.step import CURRENT, RunStoreState
 from mobstore.model.values import FlowFrameState, LoopIterationState
 from mobstore.model.wrappers import ROWS, Absent, Cell, Equals, Row
 from mobstore.properties import pools
-from mobstore.properties.concurrency.branches import called, in_short, lines_of, overlapping, timeline
+from mobstore.properties.concurrency.branches import Judged, overlapping
 from mobstore.properties.concurrency.driving import Caller, Face, drive
 from mobstore.properties.linearizability import History, Limit, check
 from mobstore.properties.linearizability import Outcome as Known
 from mobstore.properties.linearizability.history import history_of
 from mobstore.properties.linearizability.stores import StoreModel, outcome_in
 from mobstore.properties.schedules.scenario import NOW, state_after
-from mobstore.properties.source import Line
 from mobstore.properties.subject import Factory, ManualClock, call_port, outcome_of
 
 CALLERS: Final = 6
@@ -154,7 +153,7 @@ def _with_run(state: State, run: MobRun) -> State:
 
 
 @attrs.define
-class Stressed:
+class Stressed(Judged):
     """What long runs came to.
 
     Attributes:
@@ -165,7 +164,6 @@ class Stressed:
         succeeded: how often each kind of call answered ``True``.
         decided_by: the classes that the histories fell in.
         seconds: what the checker took.
-        failure: what is wrong, by how many calls that shows (``length``), and by which (``step`` and ``lines``).
         undecided: the bound that the checker reached.
     """
 
@@ -176,10 +174,6 @@ class Stressed:
     succeeded: Counter[str] = attrs.field(factory=Counter)
     decided_by: set[str] = attrs.field(factory=set)
     seconds: float = 0.0
-    failure: str = ""
-    length: int = 0
-    step: str = ""
-    lines: tuple[Line, ...] = ()
     undecided: str = ""
 
     def add(self, history: History) -> None:
@@ -195,10 +189,7 @@ class Stressed:
         self.decided_by |= set(verdict.decided_by)
         proof = None if verdict.first_failure is None else verdict.first_failure.proof
         if proof is not None:
-            self.length, self.step = len(proof.rows), called(history, proof)
-            shown = history.take(proof.rows[:_SHOWN])
-            self.failure = f"{in_short(proof)}\n{timeline(shown)}"
-            self.lines = lines_of(shown, range(len(shown)))
+            self.refute(history, proof)
         self.undecided = ", ".join(str(each.bound) for each in verdict.objects if each.bound is not None)
 
     @property
@@ -250,6 +241,3 @@ def _history(factory: Factory, face: Face, calls: int, seed: int, there: Collect
         return history_of(drive(face, factory, clock, callers, stores))
     finally:
         factory.destroy()
-
-
-_SHOWN: Final = 12

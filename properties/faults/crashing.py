@@ -18,11 +18,11 @@ import attrs
 from mobstore.backends._base import Clock
 from mobstore.backends._stores import Stores
 from mobstore.backends.capabilities import FULL, Capabilities
-from mobstore.model import STORES, Operation, State, step
+from mobstore.model import Operation, State, step
 from mobstore.properties.faults.disk import Disk, Fault, Platter, survivals
 from mobstore.properties.faults.power import CHANGING
 from mobstore.properties.faults.storage import Storage
-from mobstore.properties.refinement import observations
+from mobstore.properties.refinement import READINGS
 from mobstore.properties.source import as_python
 from mobstore.properties.subject import Factory, ManualClock, Outcome, call_port, outcome_of, same_outcome
 
@@ -115,7 +115,7 @@ def crash_amid_calls(factory: Mortal, deaths: int, seed: int, capabilities: Capa
     """
     rng = random.Random(seed)  # noqa: S311 - no secret
     calls, readings = (
-        tuple(call for call in some if not capabilities.lacks(call)) for some in (CHANGING, _READINGS)
+        tuple(call for call in some if not capabilities.lacks(call)) for some in (CHANGING, READINGS)
     )
     found = Crashed(0, 0, 0)
     while (found.deaths < deaths or (found.amid < _LEAST and found.deaths < _MOST * deaths)) and not found.wrong:
@@ -216,9 +216,6 @@ def _state_found(
             return after, True, ""
     amid = f", while {under_way.call} was under way" if under_way else ""
     return state, False, f"killed{amid}: {wrong} shows something else than was answered"
-
-
-_READINGS: Final = tuple(reading for store in STORES for reading in observations(store))
 
 
 def _wrong(seen: list[Outcome], readings: Calls, state: State) -> Operation[Any] | None:

@@ -18,13 +18,12 @@ from mobstore.backends._base import Clock
 from mobstore.backends._stores import Stores
 from mobstore.backends.sqlite import HANDLERS, Handler, SqliteEngine, Trace
 from mobstore.backends.sqlite._checks import install
-from mobstore.model import STORES, MobStoreError, Operation, State, step
+from mobstore.model import MobStoreError, Operation, State, step
 from mobstore.model import operations as ops
-from mobstore.properties import pools
+from mobstore.properties import pools, refinement
 from mobstore.properties.audit import structure, violations
 from mobstore.properties.faults.disk import Disk, Event, Image
 from mobstore.properties.faults.vfs import FILE, mounted
-from mobstore.properties.refinement import observations
 from mobstore.properties.replay import differences
 from mobstore.properties.subject import Outcome, outcome_of, same_outcome
 
@@ -149,7 +148,7 @@ def settle(disk: Disk) -> None:
 
 # --- looking ------------------------------------------------------------------------------------------------
 
-READINGS: Final = (*(reading for store in STORES for reading in observations(store)), ops.Subscribe())
+READINGS: Final = (*refinement.READINGS, ops.Subscribe())
 """The calls that together show the whole state."""
 
 _PROBE: Final = ops.Append(pools.EVENTS[1])
